@@ -1,0 +1,1 @@
+"""The school's frame: academic years and classes."""

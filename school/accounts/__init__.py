@@ -1,0 +1,1 @@
+"""People who sign in: users, their memberships in schools, and their API tokens."""

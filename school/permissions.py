@@ -1,0 +1,83 @@
+"""Who may do what: every permission, every role, and which role holds which permission.
+
+This is the whole of it. What a person may do to *this* object (their own child, their own
+class) is narrowed further in each domain's `policy.py`; nothing widens it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """`resource:action`. The page "who may do what" is generated from these."""
+
+    STUDENT_VIEW = "student:view"
+    STUDENT_ADMIT = "student:admit"
+    STUDENT_EDIT = "student:edit"
+    STUDENT_ARCHIVE = "student:archive"
+    STUDENT_EXPORT = "student:export"
+    MEDICAL_VIEW = "medical:view"
+    MEDICAL_EDIT = "medical:edit"
+    GUARDIAN_VIEW = "guardian:view"
+    GUARDIAN_EDIT = "guardian:edit"
+    CLASS_VIEW = "class:view"
+    CLASS_EDIT = "class:edit"
+    FILE_VIEW = "file:view"
+    FILE_UPLOAD = "file:upload"
+    FILE_ARCHIVE = "file:archive"
+    ROSTER_IMPORT = "roster:import"
+    HISTORY_VIEW = "history:view"
+    HISTORY_UNDO = "history:undo"
+    MEMBER_VIEW = "member:view"
+    MEMBER_INVITE = "member:invite"
+    MEMBER_EDIT = "member:edit"
+    SCHOOL_SETTINGS = "school:settings"
+    API_TOKEN = "api:token"  # noqa: S105 - a permission's name, not a secret
+    PLATFORM_SCHOOLS = "platform:schools"
+    PLATFORM_USERS = "platform:users"
+    PLATFORM_OPERATE = "platform:operate"
+
+
+class Role(StrEnum):
+    """What a person is in one school. A person may be a teacher in one and guardian in another."""
+
+    ADMINISTRATOR = "administrator"
+    REGISTRAR = "registrar"
+    TEACHER = "teacher"
+    GUARDIAN = "guardian"
+    STUDENT = "student"
+
+
+P = Permission
+_TEACHER = frozenset({
+    P.STUDENT_VIEW, P.GUARDIAN_VIEW, P.CLASS_VIEW, P.FILE_VIEW, P.FILE_UPLOAD, P.MEDICAL_VIEW,
+})
+_REGISTRAR = _TEACHER | {
+    P.STUDENT_ADMIT, P.STUDENT_EDIT, P.STUDENT_ARCHIVE, P.STUDENT_EXPORT, P.MEDICAL_EDIT,
+    P.GUARDIAN_EDIT, P.CLASS_EDIT, P.FILE_ARCHIVE, P.ROSTER_IMPORT, P.HISTORY_VIEW,
+    P.HISTORY_UNDO, P.MEMBER_VIEW,
+}
+_ADMINISTRATOR = _REGISTRAR | {
+    P.MEMBER_INVITE, P.MEMBER_EDIT, P.SCHOOL_SETTINGS, P.API_TOKEN,
+}
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.ADMINISTRATOR: frozenset(_ADMINISTRATOR),
+    Role.REGISTRAR: frozenset(_REGISTRAR),
+    Role.TEACHER: _TEACHER,
+    # Families see their own children only: students/policy.py narrows these.
+    Role.GUARDIAN: frozenset({P.STUDENT_VIEW, P.GUARDIAN_VIEW, P.FILE_VIEW, P.MEDICAL_VIEW}),
+    Role.STUDENT: frozenset({P.STUDENT_VIEW, P.FILE_VIEW}),
+}
+"""Permissions a role holds in its school. Anything not listed is denied."""
+
+PLATFORM_PERMISSIONS: frozenset[Permission] = frozenset({
+    P.PLATFORM_SCHOOLS, P.PLATFORM_USERS, P.PLATFORM_OPERATE,
+})
+"""Held by platform administrators, who see schools and accounts but no student's record."""
+
+
+def permissions_of(roles: frozenset[Role]) -> frozenset[Permission]:
+    """The union over the roles a person holds in one school."""
+    return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles))

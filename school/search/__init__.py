@@ -1,0 +1,1 @@
+"""Finding anything by the beginning of any of its words, accents and case aside."""
