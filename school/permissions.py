@@ -6,7 +6,9 @@ class) is narrowed further in each domain's `policy.py`; nothing widens it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
 
 class Permission(StrEnum):
@@ -81,3 +83,40 @@ PLATFORM_PERMISSIONS: frozenset[Permission] = frozenset({
 def permissions_of(roles: frozenset[Role]) -> frozenset[Permission]:
     """The union over the roles a person holds in one school."""
     return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whoever is asking, as pages, API and policies see them: never the account row itself."""
+
+    user_id: UUID
+    display_name: str
+    email: str
+    is_platform_admin: bool = False
+    school_id: UUID | None = None
+    roles: frozenset[Role] = frozenset()
+    # None: everything the roles allow. An API token narrows it.
+    scopes: frozenset[Permission] | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+    theme: str = "auto"
+    density: str = "normal"
+    has_avatar: bool = False
+    # All memberships, for the school switcher: (school id, school name).
+    schools: tuple[tuple[UUID, str], ...] = field(default=())
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What this person may do in the school they are in."""
+        held = permissions_of(self.roles)
+        if self.is_platform_admin:
+            held |= PLATFORM_PERMISSIONS
+        return held if self.scopes is None else held & self.scopes
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+    @property
+    def is_staff(self) -> bool:
+        """Works for the school, rather than being of a family."""
+        return bool(self.roles & {Role.ADMINISTRATOR, Role.REGISTRAR, Role.TEACHER})

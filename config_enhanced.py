@@ -1,0 +1,172 @@
+"""Settings: typed, checked, read once from the environment or `.env`.
+
+Names are those of the ecosystem (DATABASE_URL, REDIS_URL …). Every fault is named at once, in a
+sentence; `docs/administrators/settings.md` is generated from the descriptions here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from school.storage.factory import storage_url_problem
+
+
+class FaultySettings(ValueError):
+    """Settings cannot be used; `faults` says why, one sentence each, all at once."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("These settings need a look:\n" + "\n".join(f"  - {f}" for f in faults))
+        self.faults = faults
+
+
+class Settings(BaseSettings):
+    """All settings of Schoolhouse. The field name in capitals is the environment variable."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True,
+        hide_input_in_errors=True, enable_decoding=False,
+    )
+
+    # Where things are
+    data_dir: Path = Field(Path("data"), description="Folder for the database file, files, sessions and mail of an installation without other servers.")
+    database_url: str = Field("", description="Database address: sqlite:///path or postgresql://user:password@host/name. Empty: schoolhouse.db in DATA_DIR.")
+    redis_url: str = Field("", description="Redis address, such as redis://localhost:6379/0. Empty: sessions and cache in files.")
+    storage_url: str = Field("", description="Where files lie: file:///path, s3://bucket/prefix?endpoint_url=… or gs://bucket/prefix. Empty: files in DATA_DIR.")
+    smtp_url: str = Field("", description="Mail server, such as smtp+starttls://user:password@mail.example.org:587. Empty: mail is kept in the outbox page and written to DATA_DIR/mail.")
+    mail_from: str = Field("Schoolhouse <schoolhouse@localhost>", description="Sender of the mail.")
+    public_url: str = Field("http://127.0.0.1:8000", description="How people reach this installation; links in mails begin with it.")
+
+    # Secrets
+    secret_key: SecretStr = Field(description="Signs sessions and forms. At least 32 characters; made by set-up.")
+    password_salt: SecretStr = Field(description="Mixed into password hashes. At least 16 characters; made by set-up; never change it.")
+    file_signing_keys: SecretStr = Field(description="Comma-separated keys that sign links to files, the newest first; old ones stay valid for reading until removed.")
+    totp_secrets: SecretStr = Field(description="Encrypts authenticator secrets: comma-separated number:secret pairs, the highest number newest.")
+
+    # Database
+    db_pool_size: int = Field(20, ge=1, le=200, description="Connections kept open to PostgreSQL, per process.")
+    db_max_overflow: int = Field(30, ge=0, le=500, description="Connections opened on top when all are busy.")
+    db_pool_timeout_s: float = Field(3.0, gt=0, le=60, description="Seconds to wait for a free connection before answering 503.")
+    db_pool_recycle_s: int = Field(1500, ge=30, description="Seconds after which a connection is replaced.")
+    db_statement_timeout_ms: int = Field(15_000, ge=100, description="Milliseconds after which PostgreSQL stops a statement.")
+    db_lock_timeout_ms: int = Field(5_000, ge=100, description="Milliseconds to wait for a lock (SQLite: for the other writer).")
+
+    # Web
+    host: str = Field("127.0.0.1", description="Address the server listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the server listens on.")
+    web_threads: int = Field(8, ge=1, le=64, description="Threads answering requests, per process.")
+    trusted_proxies: int = Field(0, ge=0, le=5, description="How many proxies stand in front (nginx: 1). 0: X-Forwarded headers are ignored.")
+    secure_cookies: bool = Field(default=False, description="Cookies only over HTTPS. Set it wherever HTTPS is used.")
+    session_idle_min: int = Field(60, ge=5, le=1440, description="Minutes without a click after which a person is signed out.")
+    session_max_hours: int = Field(12, ge=1, le=168, description="Hours after which a person is signed out in any case.")
+    max_upload_mib: int = Field(100, ge=1, le=10_240, description="Largest file that may be uploaded, in MiB.")
+    embedded_worker: bool = Field(default=True, description="Run background jobs inside the server. False where a worker process of its own runs.")
+    accel_redirect: bool = Field(default=False, description="Let nginx send local files (X-Accel-Redirect to /protected-files/).")
+
+    # Ways of running
+    demo: bool = Field(default=False, description="Demo installation: the sign-in page lists the demo accounts. Never set it where real people are.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged.")
+    log_format: str = Field("text", pattern="^(text|json)$", description="text for a person's eyes, json for machines.")
+    default_locale: str = Field("en", description="Language where nobody chose one.")
+    testing: bool = Field(default=False, description="Only for the tests: cheap password hashes.")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_secret(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("has fewer than 32 characters; run the set-up again to make one")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            backend = make_url(value).get_backend_name()
+        except ArgumentError:
+            raise ValueError("is not a database address such as postgresql://user:password@host/name") from None
+        if backend not in {"sqlite", "postgresql"}:
+            raise ValueError(f"names {backend}; Schoolhouse knows sqlite and postgresql")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("begins with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_storage(cls, value: str) -> str:
+        problem = storage_url_problem(value) if value else None
+        if problem:
+            raise ValueError(problem)
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _known_smtp(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"smtp", "smtps", "smtp+starttls"}:
+            raise ValueError("begins with smtp://, smtps:// or smtp+starttls://")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            raise ValueError("is not a web address such as https://school.example.org")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _no_demo_in_the_open(self) -> Self:
+        if self.demo and self.secure_cookies:
+            raise ValueError("DEMO lists accounts with their passwords; it cannot be set together with SECURE_COOKIES")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database address, the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'schoolhouse.db'}"
+
+    @property
+    def storage(self) -> str:
+        """The storage address, the default filled in."""
+        return self.storage_url or f"file://{self.data_dir.resolve().as_posix()}/files"
+
+    @property
+    def signing_keys(self) -> list[str]:
+        """Keys for links to files, newest first."""
+        return [key.strip() for key in self.file_signing_keys.get_secret_value().split(",")]
+
+    @property
+    def totp_keys(self) -> dict[str, str]:
+        """Authenticator secrets by number."""
+        pairs = (pair.split(":", 1) for pair in self.totp_secrets.get_secret_value().split(","))
+        return {number.strip(): secret.strip() for number, secret in pairs}
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings from the environment and `.env`. Raises FaultySettings naming every fault."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise FaultySettings([_sentence(dict(fault)) for fault in error.errors()]) from None
+
+
+def _sentence(fault: dict[str, Any]) -> str:
+    name = "_".join(str(part) for part in fault["loc"]).upper()
+    if fault["type"] == "missing":
+        return f"{name} is missing. The set-up script writes it into .env."
+    if fault["type"] == "extra_forbidden":
+        return f"{name} is not a setting. Look for a spelling mistake in .env."
+    text = fault["msg"].removeprefix("Value error, ")
+    return f"{name} {text[0].lower() + text[1:]}." if name else f"{text}."

@@ -1,0 +1,144 @@
+"""The factory: settings in, application out. The only place that opens the doors (views, api, jobs)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask, current_app, request
+from flask_babel import Babel, get_locale
+from flask_migrate import Migrate
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import school.tenancy.walls  # noqa: F401 - puts up the walls
+from config_enhanced import Settings, read_settings
+from school import cache, db as database, worker
+from school.db import db
+from school.storage.factory import open_storage
+from school.web import errors, formats, headers, health, sessions
+from school.web.access import current_person, init_access
+from school.web.navigation import navigation_for
+
+LOCALES = {"en": "English", "de": "Deutsch"}
+csrf = CSRFProtect()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """An application for these settings (default: the environment and `.env`)."""
+    settings = settings or read_settings()
+    app = Flask("school", root_path=str(Path(__file__).parent))
+    _configure(app, settings)
+    configure_logging(settings)
+    _init_database(app, settings)
+    cache.init_cache(app, redis_url=settings.redis_url, folder=str(Path(settings.data_dir) / "cache"))
+    sessions.init_sessions(app, settings)
+    csrf.init_app(app)
+    Babel(app, locale_selector=_choose_locale, timezone_selector=_choose_time_zone)
+    errors.init_errors(app)
+    headers.init_headers(app, https=settings.secure_cookies)
+    formats.init_formats(app)
+    app.extensions["school.storage"] = open_storage(
+        settings.storage, signing_keys=settings.signing_keys, public_base_url=settings.public_url
+    )
+    worker.connect_transport(app)
+    _open_doors(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    Path(settings.data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+    limit = settings.max_upload_mib * 1024 * 1024
+    app.config.update(
+        SETTINGS=settings,
+        SECRET_KEY=settings.secret_key.get_secret_value(),
+        TESTING=settings.testing,
+        MAX_CONTENT_LENGTH=limit + 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
+        MAX_FORM_PARTS=20_000,
+        WTF_CSRF_TIME_LIMIT=None,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
+        BABEL_DEFAULT_LOCALE=settings.default_locale,
+        BABEL_TRANSLATION_DIRECTORIES=str(Path(__file__).parent / "translations"),
+        LOCALES=LOCALES,
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    if settings.trusted_proxies:
+        n = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+
+
+def configure_logging(settings: Settings) -> None:
+    """Structured events on standard error; never names, marks or birth dates."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: Any = (
+        structlog.processors.JSONRenderer() if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(), cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info, render,
+        ],
+    ))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level)
+    for noisy in ("huey", "waitress.queue", "botocore", "urllib3", "fontTools"):
+        logging.getLogger(noisy).setLevel("WARNING")
+
+
+def _init_database(app: Flask, settings: Settings) -> None:
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = database.engine_options(
+        settings.database, pool_size=settings.db_pool_size, max_overflow=settings.db_max_overflow,
+        pool_timeout_s=settings.db_pool_timeout_s, pool_recycle_s=settings.db_pool_recycle_s,
+        statement_timeout_ms=settings.db_statement_timeout_ms,
+        lock_timeout_ms=settings.db_lock_timeout_ms,
+    )
+    db.init_app(app)
+    Migrate(app, db, directory=str(Path(__file__).parent.parent / "migrations"),
+            render_as_batch=True, compare_type=True)
+
+
+def _choose_locale() -> str | None:
+    person = current_person()
+    if person is not None and person.locale:
+        return person.locale
+    return request.accept_languages.best_match(list(LOCALES)) if request else None
+
+
+def _choose_time_zone() -> str | None:
+    person = current_person()
+    return person.time_zone if person is not None else None
+
+
+def _open_doors(app: Flask) -> None:
+    """Register every domain's pages, endpoints and jobs."""
+    health.init_health(app)
+    app.context_processor(_page_context)
+
+
+def _page_context() -> dict[str, Any]:
+    person = current_person()
+    return {
+        "current_person": person,
+        "nav": navigation_for(person),
+        "locale": str(get_locale() or "en"),
+        "locales": LOCALES,
+        "demo": current_app.config["SETTINGS"].demo,
+    }

@@ -1,0 +1,1 @@
+"""What all pages share: access, errors, forms, pagination, navigation, security headers."""

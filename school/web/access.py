@@ -1,0 +1,182 @@
+"""Who may open what. Deny by default: a route that declares nothing is refused.
+
+A route declares exactly one of `@public`, `@signed_in` (any account, no school) or
+`@requires(Permission…)` (a membership in the school in scope that holds all of them). Here, once
+per request, the person is recognised, the school put in scope, and the declaration enforced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+from uuid import UUID, uuid4
+
+import structlog
+from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from school import clock
+from school.audit.actor import Actor, acting_as
+from school.permissions import Permission, Person
+from school.tenancy.scope import school_scope
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+PersonLoader = Callable[[str, UUID | None], Person | None]
+"""(session's user key, wanted school) → the person, with the school they are in."""
+TokenLoader = Callable[[str], Person | None]
+"""Bearer token → the person it acts as, narrowed to its scopes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a route declares."""
+
+    kind: str  # public | signed_in | permission
+    permissions: tuple[Permission, ...] = ()
+
+
+def public(view: View) -> View:
+    """Anybody may open this."""
+    return _declare(view, Access("public"))
+
+
+def signed_in(view: View) -> View:
+    """Any signed-in person may open this; no school is put in scope unless they are in one."""
+    return _declare(view, Access("signed_in"))
+
+
+def requires(*permissions: Permission) -> Callable[[View], View]:
+    """Only a member of the school who holds all of these may open this."""
+    return lambda view: _declare(view, Access("permission", permissions))
+
+
+def _declare(view: View, access: Access) -> View:
+    view.access = access  # type: ignore[attr-defined]
+    return view
+
+
+def access_of(app: Flask, endpoint: str) -> Access | None:
+    """What an endpoint declares, or None."""
+    view: Any = app.view_functions.get(endpoint)
+    while view is not None and not hasattr(view, "access"):
+        view = getattr(view, "view_class", None) or getattr(view, "__wrapped__", None)
+    return cast("Access | None", getattr(view, "access", None))
+
+
+def declare_library_routes(app: Flask, endpoints: dict[str, Access]) -> None:
+    """Give routes that a library registered their declaration."""
+    for endpoint, access in endpoints.items():
+        if endpoint in app.view_functions:
+            _declare(app.view_functions[endpoint], access)
+
+
+def init_access(app: Flask, *, load_person: PersonLoader, load_token: TokenLoader) -> None:
+    """Enforce access on every request of this app."""
+    app.extensions["school.access"] = (load_person, load_token)
+    app.before_request(_open_request)
+    app.teardown_request(_close_request)
+
+
+def current_person() -> Person | None:
+    """Whoever asks, or None."""
+    return cast("Person | None", g.get("person"))
+
+
+def the_person() -> Person:
+    """Whoever asks; for views that require somebody."""
+    person = current_person()
+    if person is None:
+        abort(401)
+    return person
+
+
+def is_api_request() -> bool:
+    return request.path.startswith("/api/")
+
+
+def wants_json() -> bool:
+    """The asker is a program: the API, or one that prefers JSON to HTML."""
+    best = request.accept_mimetypes.best_match(["text/html", "application/json"])
+    return is_api_request() or best == "application/json"
+
+
+def _open_request() -> BaseResponse | None:
+    g.request_id = uuid4().hex
+    g.scope = ExitStack()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    g.person = person = _recognise()
+    _enter(person)
+    if request.endpoint is None:
+        return None  # 404 and 405 answer themselves
+    access = access_of(current_app, request.endpoint)
+    if access is None:
+        abort(403)
+    if access.kind == "public":
+        return None
+    if person is None:
+        return _ask_to_sign_in()
+    if access.kind == "permission":
+        return _check_permissions(person, access)
+    return None
+
+
+def _recognise() -> Person | None:
+    load_person, load_token = current_app.extensions["school.access"]
+    if is_api_request():
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return load_token(token.strip()) if scheme.lower() == "bearer" else None
+    key = session.get("_user_id")
+    if key is None or _is_over():
+        return None
+    wanted = session.get("school_id")
+    return cast("Person | None", load_person(key, UUID(str(wanted)) if wanted else None))
+
+
+def _is_over() -> bool:
+    """The session is older than the absolute limit, used or not."""
+    began = session.get("signed_in_at")
+    limit_s = current_app.config["SETTINGS"].session_max_hours * 3600
+    return began is not None and clock.now().timestamp() - float(began) > limit_s
+
+
+def _enter(person: Person | None) -> None:
+    if person is None:
+        return
+    if person.school_id is not None:
+        g.scope.enter_context(school_scope(person.school_id))
+    actor = Actor(name=person.display_name, user_id=person.user_id, request_id=g.request_id)
+    g.scope.enter_context(acting_as(actor))
+
+
+def _check_permissions(person: Person, access: Access) -> BaseResponse | None:
+    platform = all(p.value.startswith("platform:") for p in access.permissions)
+    if person.school_id is None and not platform and not is_api_request():
+        return redirect(url_for("accounts.choose_school", next=_here()))
+    if not all(person.may(permission) for permission in access.permissions):
+        abort(403)
+    return None
+
+
+def _ask_to_sign_in() -> BaseResponse:
+    if wants_json():
+        response = Response(status=401)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        abort(response if not is_api_request() else 401)
+    if request.headers.get("HX-Request"):
+        # A fragment cannot show the sign-in page: let htmx load the whole of it.
+        return Response(status=401, headers={"HX-Redirect": url_for("security.login")})
+    return redirect(url_for("security.login", next=_here()))
+
+
+def _here() -> str:
+    return request.full_path.rstrip("?") if request.method == "GET" else "/"
+
+
+def _close_request(_error: BaseException | None) -> None:
+    scope = g.pop("scope", None)
+    if scope is not None:
+        scope.close()

@@ -1,0 +1,111 @@
+"""Errors as answers: a page for a person, application/problem+json (RFC 9457) for a program."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, jsonify, render_template
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from school.db import db
+from school.errors import DomainError, TooMany, Unavailable
+from school.web.access import wants_json
+
+log = structlog.get_logger(__name__)
+PAGES = {403, 404, 405, 409, 413, 422, 429, 500, 503}
+
+
+def init_errors(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(DomainError, answer_domain_error)
+    app.register_error_handler(CSRFError, _answer_csrf)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(IntegrityError, _answer_conflict)
+    app.register_error_handler(OperationalError, _answer_database_gone)
+    app.register_error_handler(PoolTimeout, _answer_database_gone)
+    app.register_error_handler(Exception, _answer_bug)
+
+
+def message_of(error: DomainError) -> str:
+    """The error's sentence in the reader's language."""
+    return str(gettext(error.message, **error.params))
+
+
+def answer(
+    status: int, title: str, detail: str, *, code: str | None = None, retry_after_s: int | None = None,
+    **more: Any,
+) -> Response:
+    """A page or a problem document; never a traceback, never blank."""
+    if wants_json():
+        response = jsonify({
+            "type": f"urn:schoolhouse:problem:{code or status}", "title": title, "status": status,
+            "detail": detail, "request_id": g.get("request_id"), **more,
+        })
+        response.mimetype = "application/problem+json"
+    else:
+        page = status if status in PAGES else (500 if status >= 500 else 422)  # noqa: PLR2004
+        response = Response(render_template(
+            f"errors/{page}.html", status=status, title=title, detail=detail,
+            request_id=g.get("request_id"), retry_after_s=retry_after_s, **more,
+        ))
+    response.status_code = status
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response
+
+
+def answer_domain_error(error: DomainError) -> Response:
+    retry = error.retry_after_s if isinstance(error, TooMany | Unavailable) else None
+    more: dict[str, Any] = {"errors": {error.field: [message_of(error)]}} if error.field else {}
+    for side in ("theirs", "yours"):
+        if hasattr(error, side):
+            more[side] = getattr(error, side)
+    return answer(error.status, HTTPStatus(error.status).phrase, message_of(error),
+                  code=error.code, retry_after_s=retry, **more)
+
+
+def _answer_http(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < 400:  # noqa: PLR2004 - redirects raised as exceptions
+        return error
+    data = getattr(error, "data", None) or {}
+    more = {"errors": data["messages"]} if "messages" in data else {}
+    response = answer(error.code, error.name, error.description or error.name, **more)
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            response.headers[name] = value
+    return response
+
+
+def _answer_csrf(_error: CSRFError) -> Response:
+    return answer(422, gettext("This page was open too long"),
+                  gettext("Nothing was saved. Go back, load the page again and repeat the last step."),
+                  code="csrf")
+
+
+def _answer_conflict(error: IntegrityError) -> Response:
+    db.session.rollback()
+    log.info("request.conflict", constraint=type(error.orig).__name__)
+    return answer(409, gettext("Somebody was faster"),
+                  gettext("Another change got in first, so nothing was saved. Load the page again and look."),
+                  code="conflict")
+
+
+def _answer_database_gone(error: Exception) -> Response:
+    log.error("database.unavailable", error=type(error).__name__, exc_info=error)
+    return answer(503, gettext("The database does not answer"),
+                  gettext("Nothing was saved. Try again in a few seconds."),
+                  code="database_unavailable", retry_after_s=5)
+
+
+def _answer_bug(error: Exception) -> Response:
+    db.session.rollback()
+    log.error("request.failed", exc_info=error)
+    return answer(500, gettext("Something broke on our side"),
+                  gettext("Nothing was saved. If it happens again, tell your administrator the code below."),
+                  code="bug")

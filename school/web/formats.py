@@ -1,0 +1,81 @@
+"""How pages say dates, times, sizes and names of people."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from flask_babel import format_date, format_datetime, format_time, gettext, to_user_timezone
+
+from school import clock
+
+
+def init_formats(app: Flask) -> None:
+    """Make the filters known to every template."""
+    app.jinja_env.filters.update(
+        day=day, moment=moment, size=size, initials=initials, tint=tint, age=age
+    )
+
+
+def day(value: date | None) -> str:
+    """'Today', 'Yesterday', 'Friday 20 November'; the year only if it is another."""
+    if value is None:
+        return ""
+    today = _local(clock.now()).date()
+    distance = (today - value).days
+    if distance == 0:
+        return str(gettext("Today"))
+    if distance == 1:
+        return str(gettext("Yesterday"))
+    pattern = "EEEE d MMMM" if value.year == today.year and abs(distance) < 300 else "d MMMM yyyy"
+    return str(format_date(value, pattern))
+
+
+def moment(value: datetime | None) -> str:
+    """'Today, 08:20'."""
+    if value is None:
+        return ""
+    local = _local(value)
+    return f"{day(local.date())}, {format_time(local, 'HH:mm', rebase=False)}"
+
+
+def iso(value: datetime) -> str:
+    return str(format_datetime(value, "yyyy-MM-dd'T'HH:mm:ssxxx"))
+
+
+def _local(value: datetime) -> datetime:
+    local: datetime = to_user_timezone(value)
+    return local
+
+
+def size(size_bytes: int | None) -> str:
+    """'3.4 MB', as people and operating systems write it (1 MB = 1,000,000 bytes)."""
+    amount = float(size_bytes or 0)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return ""
+
+
+def initials(name: str) -> str:
+    """First letters of the first and last word; 'ZD' for Zofia Dąbrowska."""
+    words = [word for word in name.split() if word[0].isalnum()] or ["?"]
+    first, last = words[0][0], words[-1][0] if len(words) > 1 else ""
+    return (first + last).upper()
+
+
+def tint(key: UUID | str | Any) -> str:
+    """One of six quiet tints for a person, always the same one: 'p1' … 'p6'."""
+    return f"p{hashlib.md5(str(key).encode(), usedforsecurity=False).digest()[0] % 6 + 1}"
+
+
+def age(birth_date: date | None) -> int | None:
+    """Whole years today; None without a birth date."""
+    if birth_date is None:
+        return None
+    today = _local(clock.now()).date()
+    return today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))

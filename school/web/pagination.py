@@ -1,0 +1,90 @@
+"""Keyset paging: a page is the rows after (or before) a place, so page 2,000 costs what page 1 does."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from school.errors import Invalid
+
+Row = TypeVar("Row")
+PAGE_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page begins: the sort values of the row it comes after, or before."""
+
+    values: tuple[Any, ...]
+    backwards: bool = False
+
+    def __str__(self) -> str:
+        text = json.dumps([self.backwards, *self.values], separators=(",", ":"), default=str)
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_place(text: str | None) -> Place | None:
+    """The place named in an address. Raises Invalid for one we did not make."""
+    if not text:
+        return None
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        backwards, *values = parts
+        if not isinstance(backwards, bool) or not all(isinstance(v, str | int | float | None) for v in values):
+            raise ValueError(text)
+    except (ValueError, TypeError):
+        raise Invalid("This page address is damaged. Start again from the first page.") from None
+    return Place(tuple(values), backwards)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Rows in reading order, and where the neighbours begin (None: there is none)."""
+
+    rows: Sequence[Row]
+    before: str | None
+    after: str | None
+
+
+def take_page(
+    fetch: Callable[[int], Sequence[Row]], *, place: Place | None, key: Callable[[Row], tuple[Any, ...]],
+    size: int = PAGE_ROWS,
+) -> Page[Row]:
+    """Cut a page from `fetch(limit)`, which reads one row more than the page shows.
+
+    `fetch` has already applied `after_place` and `in_direction`.
+    """
+    rows = list(fetch(size + 1))
+    more = len(rows) > size
+    rows = rows[:size]
+    backwards = place is not None and place.backwards
+    if backwards:
+        rows.reverse()
+    has_before = more if backwards else place is not None
+    has_after = True if backwards else more
+    return Page(
+        rows,
+        before=str(Place(key(rows[0]), backwards=True)) if rows and has_before else None,
+        after=str(Place(key(rows[-1]))) if rows and has_after else None,
+    )
+
+
+def after_place(columns: Sequence[Any], place: Place | None, *, descending: bool = False) -> Any:
+    """WHERE for the rows beyond a place, in the direction it is read."""
+    if place is None:
+        return sa.true()
+    if len(place.values) != len(columns):
+        raise Invalid("This page address is damaged. Start again from the first page.")
+    left, right = sa.tuple_(*columns), sa.tuple_(*place.values, types=[c.type for c in columns])
+    return left < right if place.backwards != descending else left > right
+
+
+def in_direction(columns: Sequence[Any], place: Place | None, *, descending: bool = False) -> list[Any]:
+    """ORDER BY for reading forwards or backwards from a place."""
+    backwards = place is not None and place.backwards
+    return [c.desc() if backwards != descending else c.asc() for c in columns]

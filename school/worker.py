@@ -1,0 +1,109 @@
+"""The background worker: inside the server of a small installation, a process of its own in a big one.
+
+huey carries the ids of committed jobs; what it loses, a look at the job table finds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from flask import Flask
+from huey import Huey, RedisHuey, SqliteHuey
+from huey.consumer import Consumer
+
+from school.db import db
+from school.jobs import queue
+
+log = structlog.get_logger(__name__)
+LOOK_EVERY_S = 2.0
+
+
+class QuietConsumer(Consumer):  # type: ignore[misc]
+    """A consumer that leaves signals to the program around it."""
+
+    def _set_signal_handlers(self) -> None:
+        return
+
+
+def make_huey(*, redis_url: str, folder: Path) -> Huey:
+    """The transport for these settings: Redis where there is one, a SQLite file otherwise."""
+    if redis_url:
+        return RedisHuey("schoolhouse", url=redis_url, blocking=True, read_timeout=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    return SqliteHuey("schoolhouse", filename=str(folder / "queue.db"))
+
+
+def connect_transport(app: Flask) -> Huey:
+    """Let committed jobs travel by huey, and teach huey to run them."""
+    settings = app.config["SETTINGS"]
+    huey = make_huey(redis_url=settings.redis_url, folder=Path(settings.data_dir))
+
+    @huey.task(name="run_job")  # type: ignore[untyped-decorator]
+    def run_job(job_id: str) -> None:
+        queue.run(app.app_context, UUID(job_id))
+
+    queue.connect(lambda job_id: run_job(str(job_id)))
+    app.extensions["school.huey"] = huey
+    return huey
+
+
+class Worker:
+    """The consumer and the look-out, as threads."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._stop = threading.Event()
+        self._consumer = QuietConsumer(
+            app.extensions["school.huey"], workers=1, worker_type="thread", periodic=False,
+            initial_delay=0.1, max_delay=0.5, check_worker_health=True,
+        )
+        self._lookout = threading.Thread(target=self._look, name="job-lookout", daemon=True)
+
+    def start(self, *, alone: bool) -> None:
+        """Begin. `alone`: no other worker exists, so whatever still claims to run was cut off."""
+        if alone:
+            with self._app.app_context():
+                queue.reap(stale_s=0)
+        self._consumer.start()
+        self._lookout.start()
+
+    def stop(self) -> None:
+        """Finish the job in hand, then end."""
+        self._stop.set()
+        self._consumer.stop(graceful=True)
+
+    def _look(self) -> None:
+        every: list[tuple[float, Callable[[], object]]] = [(60.0, queue.reap)]
+        waited = 0.0
+        while not self._stop.wait(LOOK_EVERY_S):
+            waited += LOOK_EVERY_S
+            try:
+                with self._app.app_context():
+                    for interval_s, act in every:
+                        if waited % interval_s < LOOK_EVERY_S:
+                            act()
+                    due = queue.due_jobs()
+                    db.session.remove()
+                for job_id in due:
+                    queue.run(self._app.app_context, job_id)
+            except Exception:
+                # The look-out must outlive a database or Redis that is away for a while.
+                log.exception("worker.lookout_failed")
+
+
+def run_until_done(app: Flask) -> int:
+    """Do every waiting job here and now (tests, the command line). Returns how many were tried."""
+    tried = 0
+    while True:
+        with app.app_context():
+            due = queue.due_jobs()
+            db.session.remove()
+        if not due:
+            return tried
+        for job_id in due:
+            queue.run(app.app_context, job_id)
+            tried += 1
