@@ -1,4 +1,4 @@
-"""The factory: settings in, application out. The only place that opens the doors (views, api, jobs)."""
+"""The factory: settings in, application out; the only place that opens views, api and jobs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import school.tenancy.walls  # noqa: F401 - puts up the walls
 from config_enhanced import Settings, read_settings
-from school import cache, db as database, worker
+from school import cache, worker
+from school import db as database
 from school.db import db
 from school.storage.factory import open_storage
 from school.web import errors, formats, headers, health, sessions
-from school.web.access import current_person, init_access
+from school.web.access import current_person
 from school.web.navigation import navigation_for
 
 LOCALES = {"en": "English", "de": "Deutsch"}
@@ -35,7 +36,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     _configure(app, settings)
     configure_logging(settings)
     _init_database(app, settings)
-    cache.init_cache(app, redis_url=settings.redis_url, folder=str(Path(settings.data_dir) / "cache"))
+    cache.init_cache(
+        app, redis_url=settings.redis_url, folder=str(Path(settings.data_dir) / "cache")
+    )
     sessions.init_sessions(app, settings)
     csrf.init_app(app)
     Babel(app, locale_selector=_choose_locale, timezone_selector=_choose_time_zone)
@@ -80,21 +83,26 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: Any = (
-        structlog.processors.JSONRenderer() if settings.log_format == "json"
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(), cache_logger_on_first_use=True,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info, render,
-        ],
-    ))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                render,
+            ],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
@@ -105,14 +113,22 @@ def configure_logging(settings: Settings) -> None:
 def _init_database(app: Flask, settings: Settings) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = database.engine_options(
-        settings.database, pool_size=settings.db_pool_size, max_overflow=settings.db_max_overflow,
-        pool_timeout_s=settings.db_pool_timeout_s, pool_recycle_s=settings.db_pool_recycle_s,
+        settings.database,
+        pool_size=settings.db_pool_size,
+        max_overflow=settings.db_max_overflow,
+        pool_timeout_s=settings.db_pool_timeout_s,
+        pool_recycle_s=settings.db_pool_recycle_s,
         statement_timeout_ms=settings.db_statement_timeout_ms,
         lock_timeout_ms=settings.db_lock_timeout_ms,
     )
     db.init_app(app)
-    Migrate(app, db, directory=str(Path(__file__).parent.parent / "migrations"),
-            render_as_batch=True, compare_type=True)
+    Migrate(
+        app,
+        db,
+        directory=str(Path(__file__).parent.parent / "migrations"),
+        render_as_batch=True,
+        compare_type=True,
+    )
 
 
 def _choose_locale() -> str | None:

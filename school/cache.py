@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any, TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -46,14 +47,20 @@ def init_cache(app: Flask, *, redis_url: str, folder: str) -> None:
     config = (
         {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": redis_url, "CACHE_KEY_PREFIX": "school:"}
         if redis_url
-        else {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": folder, "CACHE_THRESHOLD": 20_000,
-              "CACHE_OPTIONS": {"mode": 0o600}}
+        else {
+            "CACHE_TYPE": "FileSystemCache",
+            "CACHE_DIR": folder,
+            "CACHE_THRESHOLD": 20_000,
+            "CACHE_OPTIONS": {"mode": 0o600},
+        }
     )
     cache.init_app(app, config={**config, "CACHE_DEFAULT_TIMEOUT": 60})
     app.extensions["cache"][cache].serializer = JsonSerializer()
 
 
-def remember(owner: UUID | str, topic: str, key: str, make: Callable[[], T], *, seconds: int = 60) -> T:
+def remember(
+    owner: UUID | str, topic: str, key: str, make: Callable[[], T], *, seconds: int = 60
+) -> T:
     """The remembered value, or `make()` remembered for `seconds`.
 
     `owner` is the school (or the person) it belongs to; `topic` (such as "students") is what
@@ -69,7 +76,7 @@ def remember(owner: UUID | str, topic: str, key: str, make: Callable[[], T], *, 
 
 def forget(owner: UUID | str, topic: str) -> None:
     """Once the open transaction commits, nothing of this topic is remembered any more."""
-    after_commit(lambda: _renew(owner, topic))
+    after_commit(partial(_renew, owner, topic))
 
 
 def _generation(owner: UUID | str, topic: str) -> str:

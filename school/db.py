@@ -12,6 +12,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -102,7 +103,7 @@ class Versioned:
         return {"version_id_col": cls.version}
 
 
-def one_of(column: str, values: type) -> sa.CheckConstraint:
+def one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:
     """CHECK that `column` holds a value of a StrEnum (the portable enumeration)."""
     allowed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
@@ -124,8 +125,8 @@ def take_write_lock(session: Session) -> None:
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return
-    raw = connection.connection.dbapi_connection
-    if isinstance(raw, sqlite3.Connection) and not raw.in_transaction:
+    raw: Any = connection.connection.dbapi_connection
+    if not raw.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -165,7 +166,7 @@ def transaction() -> Iterator[Session]:
         _run_after_commit(session)
 
 
-def after_commit(callback: Callable[[], None]) -> None:
+def after_commit(callback: Callable[[], object]) -> None:
     """Run `callback` once the open transaction has committed; never if it rolls back."""
     db.session().info.setdefault("after_commit", []).append(callback)
 
@@ -181,8 +182,14 @@ def _run_after_commit(session: Session) -> None:
 
 
 def engine_options(
-    url: str, *, pool_size: int, max_overflow: int, pool_timeout_s: float, pool_recycle_s: int,
-    statement_timeout_ms: int, lock_timeout_ms: int,
+    url: str,
+    *,
+    pool_size: int,
+    max_overflow: int,
+    pool_timeout_s: float,
+    pool_recycle_s: int,
+    statement_timeout_ms: int,
+    lock_timeout_ms: int,
 ) -> dict[str, Any]:
     """Arguments of `create_engine` for this address: pooling, pre-ping and time-outs."""
     if sa.make_url(url).get_backend_name() == "sqlite":
@@ -195,7 +202,8 @@ def engine_options(
         "pool_pre_ping": True,
         "connect_args": {
             "connect_timeout": 3,
-            "options": f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms}",
+            "options": f"-c statement_timeout={statement_timeout_ms}"
+            f" -c lock_timeout={lock_timeout_ms}",
         },
     }
 
@@ -206,8 +214,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     if not isinstance(connection, sqlite3.Connection):
         return
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY",
-                   "cache_size=-65536", "mmap_size=268435456"):
+    for pragma in (
+        "journal_mode=WAL",
+        "foreign_keys=ON",
+        "synchronous=FULL",
+        "temp_store=MEMORY",
+        "cache_size=-65536",
+        "mmap_size=268435456",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

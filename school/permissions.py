@@ -52,16 +52,35 @@ class Role(StrEnum):
 
 
 P = Permission
-_TEACHER = frozenset({
-    P.STUDENT_VIEW, P.GUARDIAN_VIEW, P.CLASS_VIEW, P.FILE_VIEW, P.FILE_UPLOAD, P.MEDICAL_VIEW,
-})
+_TEACHER = frozenset(
+    {
+        P.STUDENT_VIEW,
+        P.GUARDIAN_VIEW,
+        P.CLASS_VIEW,
+        P.FILE_VIEW,
+        P.FILE_UPLOAD,
+        P.MEDICAL_VIEW,
+    }
+)
 _REGISTRAR = _TEACHER | {
-    P.STUDENT_ADMIT, P.STUDENT_EDIT, P.STUDENT_ARCHIVE, P.STUDENT_EXPORT, P.MEDICAL_EDIT,
-    P.GUARDIAN_EDIT, P.CLASS_EDIT, P.FILE_ARCHIVE, P.ROSTER_IMPORT, P.HISTORY_VIEW,
-    P.HISTORY_UNDO, P.MEMBER_VIEW,
+    P.STUDENT_ADMIT,
+    P.STUDENT_EDIT,
+    P.STUDENT_ARCHIVE,
+    P.STUDENT_EXPORT,
+    P.MEDICAL_EDIT,
+    P.GUARDIAN_EDIT,
+    P.CLASS_EDIT,
+    P.FILE_ARCHIVE,
+    P.ROSTER_IMPORT,
+    P.HISTORY_VIEW,
+    P.HISTORY_UNDO,
+    P.MEMBER_VIEW,
 }
 _ADMINISTRATOR = _REGISTRAR | {
-    P.MEMBER_INVITE, P.MEMBER_EDIT, P.SCHOOL_SETTINGS, P.API_TOKEN,
+    P.MEMBER_INVITE,
+    P.MEMBER_EDIT,
+    P.SCHOOL_SETTINGS,
+    P.API_TOKEN,
 }
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -74,9 +93,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 """Permissions a role holds in its school. Anything not listed is denied."""
 
-PLATFORM_PERMISSIONS: frozenset[Permission] = frozenset({
-    P.PLATFORM_SCHOOLS, P.PLATFORM_USERS, P.PLATFORM_OPERATE,
-})
+PLATFORM_PERMISSIONS: frozenset[Permission] = frozenset(
+    {
+        P.PLATFORM_SCHOOLS,
+        P.PLATFORM_USERS,
+        P.PLATFORM_OPERATE,
+    }
+)
 """Held by platform administrators, who see schools and accounts but no student's record."""
 
 

@@ -1,4 +1,4 @@
-"""The background worker: inside the server of a small installation, a process of its own in a big one.
+"""The background worker: inside a small installation's server, a process of its own in a big one.
 
 huey carries the ids of committed jobs; what it loses, a look at the job table finds.
 """
@@ -58,8 +58,13 @@ class Worker:
         self._app = app
         self._stop = threading.Event()
         self._consumer = QuietConsumer(
-            app.extensions["school.huey"], workers=1, worker_type="thread", periodic=False,
-            initial_delay=0.1, max_delay=0.5, check_worker_health=True,
+            app.extensions["school.huey"],
+            workers=1,
+            worker_type="thread",
+            periodic=False,
+            initial_delay=0.1,
+            max_delay=0.5,
+            check_worker_health=True,
         )
         self._lookout = threading.Thread(target=self._look, name="job-lookout", daemon=True)
 
@@ -70,6 +75,11 @@ class Worker:
                 queue.reap(stale_s=0)
         self._consumer.start()
         self._lookout.start()
+
+    def wait(self) -> None:
+        """Until somebody stops it."""
+        while not self._stop.wait(3600):
+            pass
 
     def stop(self) -> None:
         """Finish the job in hand, then end."""

@@ -20,8 +20,11 @@ class AcademicYear(TenantEntity, Versioned, Timestamps, Base):
         sa.UniqueConstraint("school_id", "name"),
         sa.CheckConstraint("begins_on < ends_on", name="dates_in_order"),
         sa.Index(
-            "uq_academic_year_current", "school_id", unique=True,
-            sqlite_where=sa.text("is_current"), postgresql_where=sa.text("is_current"),
+            "uq_academic_year_current",
+            "school_id",
+            unique=True,
+            sqlite_where=sa.text("is_current"),
+            postgresql_where=sa.text("is_current"),
         ),
     )
 

@@ -35,22 +35,38 @@ def difference(before: Facts, after: Facts) -> tuple[Facts, Facts]:
 
 
 def record(
-    action: str, entity: str, entity_id: UUID, *,
-    before: Facts | None = None, after: Facts | None = None, change_set: ChangeSet | None = None,
+    action: str,
+    entity: str,
+    entity_id: UUID,
+    *,
+    before: Facts | None = None,
+    after: Facts | None = None,
+    change_set: ChangeSet | None = None,
 ) -> AuditEvent:
     """Add one event about a school's record. Flushed and committed with the act itself."""
     actor = current_actor()
     event = AuditEvent(
-        action=action, entity=entity, entity_id=entity_id, before=before, after=after,
+        action=action,
+        entity=entity,
+        entity_id=entity_id,
+        before=before,
+        after=after,
         change_set_id=change_set.id if change_set else None,
-        actor_id=actor.user_id, actor_name=actor.name, request_id=actor.request_id,
+        actor_id=actor.user_id,
+        actor_name=actor.name,
+        request_id=actor.request_id,
     )
     db.session.add(event)
     return event
 
 
 def record_change(
-    action: str, entity: str, row: Any, *, before: Facts, after: Facts,
+    action: str,
+    entity: str,
+    row: Any,
+    *,
+    before: Facts,
+    after: Facts,
     change_set: ChangeSet | None = None,
 ) -> AuditEvent | None:
     """Record what differs between two `facts`; None when nothing does."""
@@ -66,7 +82,14 @@ def record_platform(
 ) -> None:
     """Add one event that belongs to no school: accounts, sign-ins, schools."""
     actor = current_actor()
-    db.session.add(PlatformEvent(
-        action=action, entity=entity, entity_id=entity_id, details=details,
-        actor_id=actor.user_id, actor_name=actor.name, request_id=actor.request_id,
-    ))
+    db.session.add(
+        PlatformEvent(
+            action=action,
+            entity=entity,
+            entity_id=entity_id,
+            details=details,
+            actor_id=actor.user_id,
+            actor_name=actor.name,
+            request_id=actor.request_id,
+        )
+    )

@@ -49,12 +49,16 @@ class Blob(TenantEntity, Timestamps, Base):
         one_of("state", BlobState),
         sa.CheckConstraint("size_bytes IS NULL OR size_bytes >= 0", name="size_positive"),
         sa.CheckConstraint(
-            "state = 'pending' OR state = 'deleted' OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL)",
+            "state IN ('pending', 'deleted') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL)",
             name="stored_is_known",
         ),
-        sa.Index("ix_blob_pending", "state", "lease_until",
-                 sqlite_where=sa.text("state = 'pending'"),
-                 postgresql_where=sa.text("state = 'pending'")),
+        sa.Index(
+            "ix_blob_pending",
+            "state",
+            "lease_until",
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        ),
     )
 
     sha256: Mapped[str | None] = mapped_column(sa.String(64))

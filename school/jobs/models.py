@@ -31,9 +31,13 @@ class Job(Timestamps, Base):
     __table_args__ = (
         one_of("state", JobState),
         sa.CheckConstraint("progress BETWEEN 0 AND 1", name="progress_range"),
-        sa.Index("ix_job_unfinished", "state", "run_at",
-                 sqlite_where=sa.text("state IN ('waiting', 'running')"),
-                 postgresql_where=sa.text("state IN ('waiting', 'running')")),
+        sa.Index(
+            "ix_job_unfinished",
+            "state",
+            "run_at",
+            sqlite_where=sa.text("state IN ('waiting', 'running')"),
+            postgresql_where=sa.text("state IN ('waiting', 'running')"),
+        ),
         sa.Index("ix_job_school", "school_id", "id"),
     )
 

@@ -53,8 +53,14 @@ def connect(send: Callable[[UUID], None]) -> None:
 def enqueue(kind: str, *, delay_s: int = 0, **payload: Any) -> Job:
     """Write a job in the caller's transaction; it starts once that has committed."""
     actor = current_actor()
-    job = Job(kind=kind, school_id=find_school_id(), user_id=actor.user_id, actor_name=actor.name,
-              payload=payload, run_at=clock.now() + timedelta(seconds=delay_s))
+    job = Job(
+        kind=kind,
+        school_id=find_school_id(),
+        user_id=actor.user_id,
+        actor_name=actor.name,
+        payload=payload,
+        run_at=clock.now() + timedelta(seconds=delay_s),
+    )
     db.session.add(job)
     db.session.flush()
     if delay_s == 0:
@@ -74,8 +80,11 @@ def progress(fraction: float, sentence: str) -> None:
     """
     job_id = _job.get()
     if job_id is not None:
-        cache.set(f"job:{job_id}:progress", [round(min(max(fraction, 0.0), 1.0), 4), sentence],
-                  timeout=3600)
+        cache.set(
+            f"job:{job_id}:progress",
+            [round(min(max(fraction, 0.0), 1.0), 4), sentence],
+            timeout=3600,
+        )
 
 
 def find_job(job_id: UUID, *, school_id: UUID | None) -> Job | None:
@@ -83,7 +92,10 @@ def find_job(job_id: UUID, *, school_id: UUID | None) -> Job | None:
     job = db.session.scalar(sa.select(Job).where(Job.id == job_id, Job.school_id == school_id))
     if job is not None and job.state == JobState.RUNNING:
         db.session.expunge(job)
-        job.progress, job.sentence = cache.get(f"job:{job_id}:progress") or (job.progress, job.sentence)
+        job.progress, job.sentence = cache.get(f"job:{job_id}:progress") or (
+            job.progress,
+            job.sentence,
+        )
     return job
 
 
@@ -138,10 +150,18 @@ def _finish(
 ) -> None:
     db.session.remove()
     with transaction() as session:
-        session.execute(sa.update(Job).where(Job.id == job_id).values(
-            state=state, result=result, error=error, finished_at=clock.now(),
-            progress=1.0 if state == JobState.DONE else Job.progress,
-        ).execution_options(synchronize_session=False))
+        session.execute(
+            sa.update(Job)
+            .where(Job.id == job_id)
+            .values(
+                state=state,
+                result=result,
+                error=error,
+                finished_at=clock.now(),
+                progress=1.0 if state == JobState.DONE else Job.progress,
+            )
+            .execution_options(synchronize_session=False)
+        )
     cache.delete(f"job:{job_id}:progress")
 
 
@@ -151,10 +171,16 @@ def _retry_or_park(job_id: UUID, attempts: int, error: Exception) -> None:
         _finish(job_id, JobState.FAILED, error=f"{type(error).__name__}: {error}")
         return
     with transaction() as session:
-        session.execute(sa.update(Job).where(Job.id == job_id).values(
-            state=JobState.WAITING, run_at=clock.now() + timedelta(seconds=2**attempts),
-            error=f"{type(error).__name__}: {error}",
-        ).execution_options(synchronize_session=False))
+        session.execute(
+            sa.update(Job)
+            .where(Job.id == job_id)
+            .values(
+                state=JobState.WAITING,
+                run_at=clock.now() + timedelta(seconds=2**attempts),
+                error=f"{type(error).__name__}: {error}",
+            )
+            .execution_options(synchronize_session=False)
+        )
 
 
 @contextmanager
@@ -190,19 +216,29 @@ def reap(*, stale_s: int = STALE_S) -> int:
     with transaction() as session:
         for job in lost:
             parked = job.attempts >= MOST_ATTEMPTS
-            session.execute(sa.update(Job).where(Job.id == job.id, Job.state == JobState.RUNNING).values(
-                state=JobState.FAILED if parked else JobState.WAITING, run_at=clock.now(),
-                error="The worker stopped while this ran." if parked else None,
-            ).execution_options(synchronize_session=False))
+            session.execute(
+                sa.update(Job)
+                .where(Job.id == job.id, Job.state == JobState.RUNNING)
+                .values(
+                    state=JobState.FAILED if parked else JobState.WAITING,
+                    run_at=clock.now(),
+                    error="The worker stopped while this ran." if parked else None,
+                )
+                .execution_options(synchronize_session=False)
+            )
     return len(lost)
 
 
 def due_jobs(limit: int = 20) -> list[UUID]:
     """Waiting jobs whose time has come: what the transport lost, and what was delayed."""
     try:
-        return list(db.session.scalars(
-            sa.select(Job.id).where(Job.state == JobState.WAITING, Job.run_at <= clock.now())
-            .order_by(Job.run_at, Job.id).limit(limit)
-        ))
+        return list(
+            db.session.scalars(
+                sa.select(Job.id)
+                .where(Job.state == JobState.WAITING, Job.run_at <= clock.now())
+                .order_by(Job.run_at, Job.id)
+                .limit(limit)
+            )
+        )
     except OperationalError:
         return []  # the database is away; the next look will tell

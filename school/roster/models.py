@@ -15,14 +15,14 @@ from school.tenancy.models import TenantEntity, TenantMixin, belongs_to
 
 
 class ImportState(StrEnum):
-    UPLOADED = "uploaded"    # the file lies here, unread
+    UPLOADED = "uploaded"  # the file lies here, unread
     READING = "reading"
-    PREVIEW = "preview"      # rows staged, nothing saved yet
+    PREVIEW = "preview"  # rows staged, nothing saved yet
     COMMITTING = "committing"
     COMMITTED = "committed"
     UNDOING = "undoing"
     UNDONE = "undone"
-    REFUSED = "refused"      # the file could not be read; `refusal` says why
+    REFUSED = "refused"  # the file could not be read; `refusal` says why
     DISCARDED = "discarded"
 
 

@@ -33,7 +33,7 @@ def forget(kind: Kind, entity_id: UUID) -> None:
     )
 
 
-def having_word(kind: Kind, word: str) -> sa.Select[tuple[UUID]]:
+def having_word(kind: Kind, word: str) -> sa.Select[UUID]:
     """Ids of the things of a kind with a word that begins with `word` (already folded)."""
     # A fresh alias, so that several words of one question can stand in one statement.
     entry = aliased(SearchWord)

@@ -7,11 +7,33 @@ import unicodedata
 from functools import lru_cache
 
 # Letters that carry their mark inside and do not decompose.
-_LETTERS = str.maketrans({
-    "ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ð": "d", "Ð": "d", "þ": "th",
-    "Þ": "th", "ß": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "ı": "i", "ħ": "h",
-    "Ħ": "h", "ŧ": "t", "Ŧ": "t", "\u2019": "'", "\u200c": "", "\u200d": "",
-})
+_LETTERS = str.maketrans(
+    {
+        "ł": "l",
+        "Ł": "l",
+        "ø": "o",
+        "Ø": "o",
+        "đ": "d",
+        "Đ": "d",
+        "ð": "d",
+        "Ð": "d",
+        "þ": "th",
+        "Þ": "th",
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "ae",
+        "œ": "oe",
+        "Œ": "oe",
+        "ı": "i",
+        "ħ": "h",
+        "Ħ": "h",
+        "ŧ": "t",
+        "Ŧ": "t",
+        "\u2019": "'",
+        "\u200c": "",
+        "\u200d": "",
+    }
+)
 _WORD = re.compile(r"[^\W_]+")
 
 

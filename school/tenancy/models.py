@@ -24,7 +24,9 @@ class School(Versioned, Timestamps, Base):
     __table_args__ = (
         one_of("status", SchoolStatus),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
-        sa.CheckConstraint("slug = lower(slug) AND length(slug) BETWEEN 1 AND 60", name="slug_shape"),
+        sa.CheckConstraint(
+            "slug = lower(slug) AND length(slug) BETWEEN 1 AND 60", name="slug_shape"
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -77,4 +79,3 @@ def tenant_tables(metadata: sa.MetaData) -> list[sa.Table]:
 
 def _is_tenant(table: sa.Table) -> bool:
     return "school_id" in table.primary_key.columns
-

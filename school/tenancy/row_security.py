@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from school.tenancy.models import tenant_tables
 
-SCHOOL = "nullif(current_setting('app.school_id', true), '')::uuid"
+OWN = "school_id = nullif(current_setting('app.school_id', true), '')::uuid"
 
 
 def statements(table: str) -> list[str]:
@@ -19,8 +19,7 @@ def statements(table: str) -> list[str]:
     return [
         f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
         f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
-        f'CREATE POLICY one_school ON "{table}" '
-        f"USING (school_id = {SCHOOL}) WITH CHECK (school_id = {SCHOOL})",
+        f'CREATE POLICY one_school ON "{table}" USING ({OWN}) WITH CHECK ({OWN})',
     ]
 
 

@@ -8,6 +8,7 @@ Composite keys and row-level security stand behind those.
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
@@ -34,7 +35,9 @@ def _narrow(state: ORMExecuteState) -> None:
         return
     state.statement = state.statement.options(
         with_loader_criteria(
-            TenantMixin, lambda cls: cls.school_id == school_id, include_aliases=True,
+            TenantMixin,
+            lambda cls: cls.school_id == school_id,
+            include_aliases=True,
             track_closure_variables=True,
         )
     )
@@ -47,15 +50,17 @@ def _touches_tenant(state: ORMExecuteState) -> bool:
 @event.listens_for(SchoolSession, "before_flush")
 def _check_school(session: Session, _context: Any, _instances: Any) -> None:
     """Nothing is written for another school than the one in scope."""
-    rows = [row for row in (*session.new, *session.dirty, *session.deleted)
-            if isinstance(row, TenantMixin)]
+    rows = [
+        row
+        for row in (*session.new, *session.dirty, *session.deleted)
+        if isinstance(row, TenantMixin)
+    ]
     if not rows:
         return
     school_id = find_school_id()
     if school_id is None:
         raise NoSchool("A school's rows were written outside school_scope.")
     for row in rows:
-        if row.school_id is None:
-            row.school_id = school_id
-        if row.school_id != school_id:
-            raise OtherSchool(f"{type(row).__name__} of {row.school_id} in {school_id}.")
+        owner: UUID | None = row.school_id  # None until the column's default fills it
+        if owner not in {None, school_id}:
+            raise OtherSchool(f"{type(row).__name__} of {owner} in {school_id}.")

@@ -38,22 +38,40 @@ def message_of(error: DomainError) -> str:
 
 
 def answer(
-    status: int, title: str, detail: str, *, code: str | None = None, retry_after_s: int | None = None,
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    code: str | None = None,
+    retry_after_s: int | None = None,
     **more: Any,
 ) -> Response:
     """A page or a problem document; never a traceback, never blank."""
     if wants_json():
-        response = jsonify({
-            "type": f"urn:schoolhouse:problem:{code or status}", "title": title, "status": status,
-            "detail": detail, "request_id": g.get("request_id"), **more,
-        })
+        response = jsonify(
+            {
+                "type": f"urn:schoolhouse:problem:{code or status}",
+                "title": title,
+                "status": status,
+                "detail": detail,
+                "request_id": g.get("request_id"),
+                **more,
+            }
+        )
         response.mimetype = "application/problem+json"
     else:
-        page = status if status in PAGES else (500 if status >= 500 else 422)  # noqa: PLR2004
-        response = Response(render_template(
-            f"errors/{page}.html", status=status, title=title, detail=detail,
-            request_id=g.get("request_id"), retry_after_s=retry_after_s, **more,
-        ))
+        page = status if status in PAGES else (500 if status >= 500 else 422)
+        response = Response(
+            render_template(
+                f"errors/{page}.html",
+                status=status,
+                title=title,
+                detail=detail,
+                request_id=g.get("request_id"),
+                retry_after_s=retry_after_s,
+                **more,
+            )
+        )
     response.status_code = status
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
@@ -66,12 +84,18 @@ def answer_domain_error(error: DomainError) -> Response:
     for side in ("theirs", "yours"):
         if hasattr(error, side):
             more[side] = getattr(error, side)
-    return answer(error.status, HTTPStatus(error.status).phrase, message_of(error),
-                  code=error.code, retry_after_s=retry, **more)
+    return answer(
+        error.status,
+        HTTPStatus(error.status).phrase,
+        message_of(error),
+        code=error.code,
+        retry_after_s=retry,
+        **more,
+    )
 
 
 def _answer_http(error: HTTPException) -> Response | HTTPException:
-    if error.code is None or error.code < 400:  # noqa: PLR2004 - redirects raised as exceptions
+    if error.code is None or error.code < 400:
         return error
     data = getattr(error, "data", None) or {}
     more = {"errors": data["messages"]} if "messages" in data else {}
@@ -83,29 +107,42 @@ def _answer_http(error: HTTPException) -> Response | HTTPException:
 
 
 def _answer_csrf(_error: CSRFError) -> Response:
-    return answer(422, gettext("This page was open too long"),
-                  gettext("Nothing was saved. Go back, load the page again and repeat the last step."),
-                  code="csrf")
+    return answer(
+        422,
+        gettext("This page was open too long"),
+        gettext("Nothing was saved. Go back, load the page again and repeat the last step."),
+        code="csrf",
+    )
 
 
 def _answer_conflict(error: IntegrityError) -> Response:
     db.session.rollback()
     log.info("request.conflict", constraint=type(error.orig).__name__)
-    return answer(409, gettext("Somebody was faster"),
-                  gettext("Another change got in first, so nothing was saved. Load the page again and look."),
-                  code="conflict")
+    return answer(
+        409,
+        gettext("Somebody was faster"),
+        gettext("Another change got in first, so nothing was saved. Load the page again and look."),
+        code="conflict",
+    )
 
 
 def _answer_database_gone(error: Exception) -> Response:
     log.error("database.unavailable", error=type(error).__name__, exc_info=error)
-    return answer(503, gettext("The database does not answer"),
-                  gettext("Nothing was saved. Try again in a few seconds."),
-                  code="database_unavailable", retry_after_s=5)
+    return answer(
+        503,
+        gettext("The database does not answer"),
+        gettext("Nothing was saved. Try again in a few seconds."),
+        code="database_unavailable",
+        retry_after_s=5,
+    )
 
 
 def _answer_bug(error: Exception) -> Response:
     db.session.rollback()
     log.error("request.failed", exc_info=error)
-    return answer(500, gettext("Something broke on our side"),
-                  gettext("Nothing was saved. If it happens again, tell your administrator the code below."),
-                  code="bug")
+    return answer(
+        500,
+        gettext("Something broke on our side"),
+        gettext("Nothing was saved. If it happens again, tell your administrator the code below."),
+        code="bug",
+    )

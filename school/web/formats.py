@@ -78,4 +78,8 @@ def age(birth_date: date | None) -> int | None:
     if birth_date is None:
         return None
     today = _local(clock.now()).date()
-    return today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))
+    return (
+        today.year
+        - birth_date.year
+        - ((today.month, today.day) < (birth_date.month, birth_date.day))
+    )

@@ -65,7 +65,9 @@ def _storage_answers() -> bool:
 def _migrations_at_head() -> bool:
     script = ScriptDirectory(current_app.extensions["migrate"].directory)
     with db.engine.connect() as connection:
-        return set(MigrationContext.configure(connection).get_current_heads()) == set(script.get_heads())
+        return set(MigrationContext.configure(connection).get_current_heads()) == set(
+            script.get_heads()
+        )
 
 
 CHECKS: dict[str, Callable[[], bool]] = {

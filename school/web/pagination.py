@@ -1,4 +1,4 @@
-"""Keyset paging: a page is the rows after (or before) a place, so page 2,000 costs what page 1 does."""
+"""Keyset paging: a page is the rows beyond a place, so page 2,000 costs what page 1 does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from school.errors import Invalid
 
 Row = TypeVar("Row")
 PAGE_ROWS = 50
+DAMAGED = "This page address is damaged. Start again from the first page."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +29,26 @@ class Place:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
+def _is_place(parts: Any) -> bool:
+    return (
+        isinstance(parts, list)
+        and len(parts) > 1
+        and isinstance(parts[0], bool)
+        and all(isinstance(value, str | int | float | None) for value in parts[1:])
+    )
+
+
 def read_place(text: str | None) -> Place | None:
     """The place named in an address. Raises Invalid for one we did not make."""
     if not text:
         return None
     try:
         parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        backwards, *values = parts
-        if not isinstance(backwards, bool) or not all(isinstance(v, str | int | float | None) for v in values):
-            raise ValueError(text)
     except (ValueError, TypeError):
-        raise Invalid("This page address is damaged. Start again from the first page.") from None
+        raise Invalid(DAMAGED) from None
+    if not _is_place(parts):
+        raise Invalid(DAMAGED)
+    backwards, *values = parts
     return Place(tuple(values), backwards)
 
 
@@ -52,7 +62,10 @@ class Page(Generic[Row]):
 
 
 def take_page(
-    fetch: Callable[[int], Sequence[Row]], *, place: Place | None, key: Callable[[Row], tuple[Any, ...]],
+    fetch: Callable[[int], Sequence[Row]],
+    *,
+    place: Place | None,
+    key: Callable[[Row], tuple[Any, ...]],
     size: int = PAGE_ROWS,
 ) -> Page[Row]:
     """Cut a page from `fetch(limit)`, which reads one row more than the page shows.
@@ -79,12 +92,14 @@ def after_place(columns: Sequence[Any], place: Place | None, *, descending: bool
     if place is None:
         return sa.true()
     if len(place.values) != len(columns):
-        raise Invalid("This page address is damaged. Start again from the first page.")
+        raise Invalid(DAMAGED)
     left, right = sa.tuple_(*columns), sa.tuple_(*place.values, types=[c.type for c in columns])
     return left < right if place.backwards != descending else left > right
 
 
-def in_direction(columns: Sequence[Any], place: Place | None, *, descending: bool = False) -> list[Any]:
+def in_direction(
+    columns: Sequence[Any], place: Place | None, *, descending: bool = False
+) -> list[Any]:
     """ORDER BY for reading forwards or backwards from a place."""
     backwards = place is not None and place.backwards
     return [c.desc() if backwards != descending else c.asc() for c in columns]

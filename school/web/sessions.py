@@ -90,8 +90,10 @@ def _backend(settings: Settings) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     # threshold 0: never throw out a signed-in person to make room.
-    return {"SESSION_TYPE": "cachelib",
-            "SESSION_CACHELIB": FileSystemCache(str(folder), threshold=0, mode=0o600)}
+    return {
+        "SESSION_TYPE": "cachelib",
+        "SESSION_CACHELIB": FileSystemCache(str(folder), threshold=0, mode=0o600),
+    }
 
 
 def rotate_session_id() -> None:

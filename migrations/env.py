@@ -1,0 +1,49 @@
+"""Alembic's door to our tables. One history runs on SQLite (batch mode) and PostgreSQL."""
+
+from __future__ import annotations
+
+from alembic import context
+from flask import current_app
+
+from school.db import Base
+
+target_metadata = Base.metadata
+
+
+def include_name(name: str | None, kind: str, _parents: dict[str, str | None]) -> bool:
+    """Only tables we know, so that autogenerate never drops another program's."""
+    return kind != "table" or name in target_metadata.tables
+
+
+OPTIONS = {
+    "target_metadata": target_metadata,
+    "render_as_batch": True,
+    "include_name": include_name,
+    "compare_type": True,
+    "transaction_per_migration": True,
+}
+
+
+def run_offline() -> None:
+    """Write SQL instead of running it (for the migration linter)."""
+    url = (
+        context.get_x_argument(as_dictionary=True).get("url")
+        or current_app.config["SQLALCHEMY_DATABASE_URI"]
+    )
+    context.configure(url=url, literal_binds=True, **OPTIONS)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_online() -> None:
+    engine = current_app.extensions["migrate"].db.engine
+    with engine.connect() as connection:
+        context.configure(connection=connection, **OPTIONS)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+if context.is_offline_mode():
+    run_offline()
+else:
+    run_online()

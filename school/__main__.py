@@ -1,0 +1,5 @@
+"""`python -m school`."""
+
+from school.cli import main
+
+main(prog_name="python -m school")

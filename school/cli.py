@@ -1,0 +1,200 @@
+"""`python -m school …`: every command, for people and for machines (`--json`).
+
+Exit codes: 0 done, 1 failed (one sentence says why), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+import sqlalchemy as sa
+from flask import Flask, current_app
+from flask_migrate import downgrade, upgrade
+from sqlalchemy.exc import OperationalError
+
+from config_enhanced import FaultySettings
+from school.app import create_app
+from school.db import db
+from school.errors import DomainError
+from school.web.health import CHECKS
+from school.worker import Worker
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+OLDEST_POSTGRESQL = 15
+
+
+def with_app(command: Command) -> Command:
+    """Run inside an application; faults become one sentence and exit code 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with create_app().app_context():
+                return command(*args, **kwargs)
+        except (FaultySettings, DomainError) as error:
+            _fail(str(error))
+        except OperationalError as error:
+            _fail(f"The database does not answer: {str(error.orig).strip()}")
+
+    return run  # type: ignore[return-value]
+
+
+def _fail(sentence: str) -> None:
+    click.echo(sentence, err=True)
+    sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Schoolhouse: school management."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on (default: HOST).")
+@click.option("--port", type=int, help="Port to listen on (default: PORT).")
+@with_app
+def serve(host: str | None, port: int | None) -> None:
+    """Start the server, with the worker inside where EMBEDDED_WORKER is set."""
+    app = _app()
+    settings = app.config["SETTINGS"]
+    worker = Worker(app) if settings.embedded_worker else None
+    if worker:
+        worker.start(alone=True)
+    address = f"http://{host or settings.host}:{port or settings.port}"
+    click.echo(f"Schoolhouse runs on {address}  (Ctrl+C stops it)")
+    try:
+        _listen(app, host or settings.host, port or settings.port)
+    finally:
+        if worker:
+            worker.stop()
+
+
+def _listen(app: Flask, host: str, port: int) -> None:
+    import waitress  # noqa: PLC0415 - only the server needs it
+
+    settings = app.config["SETTINGS"]
+    proxy = (
+        {
+            "trusted_proxy": "127.0.0.1",
+            "trusted_proxy_count": settings.trusted_proxies,
+            "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
+            "clear_untrusted_proxy_headers": True,
+        }
+        if settings.trusted_proxies
+        else {}
+    )
+    waitress.serve(
+        app,
+        host=host,
+        port=port,
+        threads=settings.web_threads,
+        ident=None,
+        max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
+        channel_timeout=60,
+        connection_limit=1000,
+        **proxy,
+    )
+
+
+@main.command()
+@with_app
+def worker() -> None:
+    """Run background jobs, as a process of its own."""
+    runner = Worker(_app())
+    runner.start(alone=False)
+    click.echo("The worker waits for jobs.  (Ctrl+C stops it)")
+    try:
+        runner.wait()
+    finally:
+        runner.stop()
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One object for machines.")
+@with_app
+def preflight(*, as_json: bool) -> None:
+    """Check settings, database, cache and storage; say in plain words what is wrong."""
+    faults = database_faults() + [
+        f"The {name} does not answer." for name in ("cache", "storage") if not _works(name)
+    ]
+    if as_json:
+        click.echo(json.dumps({"ok": not faults, "faults": faults}))
+    for fault in faults if not as_json else []:
+        click.echo(fault, err=True)
+    sys.exit(1 if faults else 0)
+
+
+def _works(name: str) -> bool:
+    try:
+        return CHECKS[name]()
+    except Exception:  # noqa: BLE001 - whatever a broken part raises, it does not work
+        return False
+
+
+def database_faults() -> list[str]:
+    """What keeps the database from being used, in sentences; empty when nothing does."""
+    try:
+        with db.engine.connect() as connection:
+            if connection.dialect.name != "postgresql":
+                return []
+            major = (
+                int(str(connection.exec_driver_sql("SHOW server_version_num").scalar())) // 10_000
+            )
+    except OperationalError as error:
+        return [f"The database does not answer: {str(error.orig).strip()}"]
+    if major < OLDEST_POSTGRESQL:
+        return [f"PostgreSQL {major} is too old; {OLDEST_POSTGRESQL} or newer is needed."]
+    return []
+
+
+@main.group("db")
+def database() -> None:
+    """The database: migrations and what they say."""
+
+
+@database.command("upgrade")
+@with_app
+def db_upgrade() -> None:
+    """Bring the tables to the newest migration. Says so when there is nothing to do."""
+    before = _revision()
+    upgrade()
+    after = _revision()
+    click.echo(
+        "The database is up to date." if before == after else f"The database is now at {after}."
+    )
+
+
+@database.command("status")
+@with_app
+def db_status() -> None:
+    """Where the database stands."""
+    at_head = CHECKS["migrations"]()
+    click.echo(
+        f"{_revision() or 'empty'}{' (newest)' if at_head else ' (not the newest: run db upgrade)'}"
+    )
+
+
+@database.command("revert")
+@click.argument("revision", default="-1")
+@with_app
+def db_revert(revision: str) -> None:
+    """Go back one migration, or to REVISION."""
+    downgrade(revision=revision)
+    click.echo(f"The database is now at {_revision() or 'empty'}.")
+
+
+def _revision() -> str | None:
+    with db.engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _app() -> Flask:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return app

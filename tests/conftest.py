@@ -1,0 +1,264 @@
+"""What every test can ask for: an application on a real database, schools, people, clients."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import event
+
+from config_enhanced import Settings
+from school import clock
+from school.academics.models import AcademicYear
+from school.accounts.models import Membership, User
+from school.app import create_app
+from school.cache import cache
+from school.db import Base, db, transaction
+from school.permissions import Role
+from school.students.models import Gender
+from school.tenancy import row_security
+from school.tenancy.models import School
+from school.tenancy.scope import school_scope
+from school.worker import run_until_done
+from tests.databases import fresh_database
+from tests.pages import Page, read_page
+
+POSTGRES_URL = os.environ.get("SCHOOLHOUSE_TEST_DATABASE_URL", "")
+REDIS_URL = os.environ.get("SCHOOLHOUSE_TEST_REDIS_URL", "")
+
+
+def settings_for(folder: Path, database_url: str, **more: Any) -> Settings:
+    """Settings of a test installation; nothing comes from a `.env` lying about."""
+    return Settings(
+        _env_file=None,
+        data_dir=folder,
+        database_url=database_url,
+        redis_url=REDIS_URL,
+        secret_key="x" * 40,
+        password_salt="y" * 20,
+        file_signing_keys="k" * 40,
+        totp_secrets="1:" + "t" * 32,
+        testing=True,
+        log_level="ERROR",
+        public_url="http://localhost",
+        **more,
+    )
+
+
+class FormClient(FlaskClient):
+    """A browser that sends the form token a page would have given it (CSRF protection is on).
+
+    `sends_token = False` makes it the forger's browser.
+    """
+
+    sends_token = True
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        if self.sends_token and kwargs.get("method", "GET") not in {"GET", "HEAD"}:
+            with self.session_transaction() as session:
+                known = session.setdefault("csrf_token", "0" * 40)
+            signer = URLSafeTimedSerializer(self.application.secret_key, salt="wtf-csrf-token")
+            kwargs["headers"] = {
+                **dict(kwargs.get("headers") or {}),
+                "X-CSRFToken": signer.dumps(known),
+            }
+        return super().open(*args, **kwargs)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    folder = tmp_path_factory.mktemp("school")
+    with fresh_database(folder, POSTGRES_URL) as (owner_url, app_url):
+        engine = sa.create_engine(owner_url)
+        with engine.begin() as connection:
+            Base.metadata.create_all(connection)
+            row_security.secure(connection, Base.metadata)
+        engine.dispose()
+        app = create_app(settings_for(folder, app_url))
+        app.config["OWNER_URL"] = owner_url
+        app.test_client_class = FormClient
+        yield app
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _clean(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test begins with empty tables, an empty cache and no open session."""
+    if "app" not in request.fixturenames:
+        yield
+        return
+    app: Flask = request.getfixturevalue("app")
+    with app.app_context():
+        cache.clear()
+        yield
+        db.session.remove()
+    _empty(app)
+
+
+def _empty(app: Flask) -> None:
+    engine = sa.create_engine(app.config["OWNER_URL"])
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            names = ", ".join(f'"{t.name}"' for t in Base.metadata.sorted_tables)
+            connection.exec_driver_sql(f"TRUNCATE {names} CASCADE")
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
+    engine.dispose()
+
+
+def make_school(name: str = "Northfield School") -> School:
+    """A school with the genders F, M, X and a current academic year."""
+    school_id = uuid.uuid4()
+    with school_scope(school_id), transaction() as session:
+        school = School(id=school_id, name=name, slug=name.lower().replace(" ", "-"))
+        session.add(school)
+        session.flush()
+        for position, (code, label) in enumerate([("F", "Female"), ("M", "Male"), ("X", "Other")]):
+            session.add(Gender(code=code, label=label, position=position))
+        session.add(
+            AcademicYear(
+                name="2026–27",
+                begins_on=date(2026, 9, 1),
+                ends_on=date(2027, 7, 31),
+                is_current=True,
+            )
+        )
+    return school
+
+
+def make_member(school: School | None, role: Role | None, **more: Any) -> User:
+    """A user, with a role in a school if one is given."""
+    tag = uuid.uuid4().hex[:8]
+    with transaction() as session:
+        user = User(
+            **{
+                "email": f"{role or 'person'}-{tag}@example.org",
+                "active": True,
+                "display_name": f"{str(role or 'person').title()} {tag}",
+                "confirmed_at": clock.now(),
+                **more,
+            }
+        )
+        session.add(user)
+        session.flush()
+        if school is not None and role is not None:
+            session.add(Membership(school_id=school.id, user_id=user.id, role=role))
+    return user
+
+
+@pytest.fixture
+def school(app: Flask) -> School:
+    return make_school()
+
+
+@pytest.fixture
+def other_school(app: Flask) -> School:
+    return make_school("Millbrook Primary")
+
+
+@pytest.fixture
+def in_school(school: School) -> Iterator[School]:
+    """The test works for `school`, as a service would."""
+    with school_scope(school.id):
+        yield school
+
+
+@pytest.fixture
+def client_for(app: Flask, school: School) -> Callable[..., FlaskClient]:
+    """A browser signed in as somebody with this role; `client.user` is the account."""
+
+    def make(
+        role: Role | None, *, at: School | None = None, user: User | None = None
+    ) -> FlaskClient:
+        place = at or school
+        person = user or make_member(place if role else None, role)
+        client = app.test_client()
+        client.user = person  # type: ignore[attr-defined]
+        with client.session_transaction() as session:
+            session["_user_id"] = person.fs_uniquifier
+            session["_fresh"] = True
+            session["signed_in_at"] = clock.now().timestamp()
+            if role:
+                session["school_id"] = str(place.id)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def page(app: Flask) -> Callable[..., Page]:
+    """GET a page as a client and check what every page must keep (tests/pages.py)."""
+
+    def get(client: FlaskClient, path: str, *, status: int = 200, **query: Any) -> Page:
+        return read_page(
+            client.get(path, query_string=query, follow_redirects=False), status=status
+        )
+
+    return get
+
+
+class Queries:
+    """The statements a block sent, without transaction talk and settings."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    @property
+    def count(self) -> int:
+        return len(self.statements)
+
+
+@pytest.fixture
+def count_queries(app: Flask) -> Callable[[], contextlib.AbstractContextManager[Queries]]:
+    @contextlib.contextmanager
+    def counting() -> Iterator[Queries]:
+        queries = Queries()
+
+        def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if not statement.startswith(("BEGIN", "SET LOCAL", "PRAGMA", "COMMIT", "ROLLBACK")):
+                queries.statements.append(statement)
+
+        with app.app_context():
+            engine = db.engine
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield queries
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return counting
+
+
+@pytest.fixture
+def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Set the clock: `frozen_clock(datetime(2026, 11, 20, 8, 20, tzinfo=UTC))`."""
+
+    def freeze(at: datetime) -> None:
+        monkeypatch.setattr(clock, "now", lambda: at.astimezone(UTC))
+
+    return freeze
+
+
+@pytest.fixture
+def storage(app: Flask) -> Any:
+    return app.extensions["school.storage"]
+
+
+@pytest.fixture
+def run_jobs(app: Flask) -> Callable[[], int]:
+    """Do the waiting background jobs now; how many were tried."""
+    return lambda: run_until_done(app)
