@@ -1,4 +1,4 @@
-"""Users, memberships, sign-in attempts, passkeys, API tokens, idempotency keys."""
+"""Users, memberships, sign-in attempts, passkeys, API tokens."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from flask_security.core import UserMixin, WebAuthnMixin
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -15,6 +16,9 @@ from school import clock
 from school.db import Base, Json, Timestamps, Versioned, new_id, one_of
 from school.permissions import Role
 from school.tenancy.models import TenantEntity
+
+# A type of its own: as_mutable would otherwise watch every JSON column of the house.
+_Codes = sa.JSON().with_variant(JSONB(), "postgresql")
 
 
 class User(UserMixin, Timestamps, Base):
@@ -53,7 +57,7 @@ class User(UserMixin, Timestamps, Base):
     # Second factors
     tf_primary_method: Mapped[str | None] = mapped_column(sa.String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(sa.String(255))
-    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(Json))
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(_Codes))
     fs_webauthn_user_handle: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
 
     webauthn: Mapped[list[WebAuthn]] = relationship(
@@ -73,7 +77,7 @@ class WebAuthn(WebAuthnMixin, Base):
     credential_id: Mapped[bytes] = mapped_column(sa.LargeBinary(1024), index=True, unique=True)
     public_key: Mapped[bytes] = mapped_column(sa.LargeBinary)
     sign_count: Mapped[int | None] = mapped_column(default=0)
-    transports: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(Json))
+    transports: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(_Codes))
     backup_state: Mapped[bool]
     device_type: Mapped[str] = mapped_column(sa.String(64))
     extensions: Mapped[str | None] = mapped_column(sa.String(255))
@@ -144,17 +148,3 @@ class ApiToken(TenantEntity, Versioned, Timestamps, Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
-
-
-class IdempotencyKey(TenantEntity, Timestamps, Base):
-    """An API request already answered: the same key gets the same answer, once done."""
-
-    __tablename__ = "idempotency_key"
-    __table_args__ = (sa.UniqueConstraint("school_id", "user_id", "key"),)
-
-    user_id: Mapped[UUID]
-    key: Mapped[str] = mapped_column(sa.String(200))
-    request_hash: Mapped[str] = mapped_column(sa.String(64))
-    status: Mapped[int | None]
-    body: Mapped[dict[str, Any] | None] = mapped_column(Json)
-    headers: Mapped[dict[str, Any] | None] = mapped_column(Json)
