@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.sql import visitors
 
 from school.db import SchoolSession
 from school.tenancy.models import TenantMixin
@@ -26,25 +28,27 @@ def _name_school(session: Session, _transaction: Any, connection: Connection) ->
 
 @event.listens_for(SchoolSession, "do_orm_execute")
 def _narrow(state: ORMExecuteState) -> None:
-    if state.is_column_load or not _touches_tenant(state):
+    if state.is_column_load:
         return
     school_id = find_school_id()
     if school_id is None:
-        raise NoSchool("A school's rows were asked for outside school_scope.")
-    if state.is_insert:
-        return
-    state.statement = state.statement.options(
-        with_loader_criteria(
-            TenantMixin,
-            lambda cls: cls.school_id == school_id,
-            include_aliases=True,
-            track_closure_variables=True,
+        _refuse_tenant_tables(state.statement)
+    elif not state.is_insert:
+        state.statement = state.statement.options(
+            with_loader_criteria(
+                TenantMixin,
+                lambda cls: cls.school_id == school_id,
+                include_aliases=True,
+                track_closure_variables=True,
+            )
         )
-    )
 
 
-def _touches_tenant(state: ORMExecuteState) -> bool:
-    return any(issubclass(mapper.class_, TenantMixin) for mapper in state.all_mappers)
+def _refuse_tenant_tables(statement: Any) -> None:
+    """Outside any school nothing may name a tenant table, in a subquery or a join neither."""
+    for element in visitors.iterate(statement):
+        if isinstance(element, sa.Table) and "school_id" in element.primary_key.columns:
+            raise NoSchool(f"{element.name} was asked for outside school_scope.")
 
 
 @event.listens_for(SchoolSession, "before_flush")
