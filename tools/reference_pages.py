@@ -31,8 +31,10 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Set them in the environment or in `.env`. Faulty and unknown ones are all named at once "
-        "when the program starts.",
+        (
+            "Set them in the environment or in `.env`. Faulty and unknown ones are all named at once "
+            "when the program starts."
+        ),
         "",
         "| Name | Default | For |",
         "|---|---|---|",
@@ -52,8 +54,10 @@ def permissions_page() -> str:
     lines = [
         "# Who may do what",
         "",
-        "Families see their own children only; teachers and the office see their school. "
-        "Anything not ticked is refused.",
+        (
+            "Families see their own children only; teachers and the office see their school. "
+            "Anything not ticked is refused."
+        ),
         "",
         "| Permission | " + " | ".join(Role) + " | platform |",
         "|---|" + "---|" * (len(Role) + 1),
@@ -84,12 +88,12 @@ def schema_page() -> str:
             "| Column | Type | Empty? | Points at |",
             "|---|---|---|---|",
         ]
-        lines += [_column_row(table, column) for column in table.columns]
+        lines += [_column_row(column) for column in table.columns]
         lines.append("")
     return "\n".join(lines)
 
 
-def _column_row(table: sa.Table, column: sa.Column[Any]) -> str:
+def _column_row(column: sa.Column[Any]) -> str:
     targets = sorted({key.column.table.name for key in column.foreign_keys})
     name = f"**{column.name}**" if column.primary_key else column.name
     return f"| {name} | {column.type} | {'yes' if column.nullable else ''} | {', '.join(targets)} |"
@@ -121,8 +125,10 @@ def api_page(app: Flask) -> str:
     lines = [
         "# API",
         "",
-        "The running program shows the same, with every field, at `/api/docs` "
-        "(OpenAPI 3.1 at `/api/v1/openapi.json`).",
+        (
+            "The running program shows the same, with every field, at `/api/docs` "
+            "(OpenAPI 3.1 at `/api/v1/openapi.json`)."
+        ),
         "",
         "| Endpoint | |",
         "|---|---|",
