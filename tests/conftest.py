@@ -75,21 +75,27 @@ class FormClient(FlaskClient):
         return super().open(*args, **kwargs)
 
 
-@pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder = tmp_path_factory.mktemp("school")
+@contextlib.contextmanager
+def make_app(folder: Path, **settings: Any) -> Iterator[Flask]:
+    """An application on a fresh database of its own."""
     with fresh_database(folder, POSTGRES_URL) as (owner_url, app_url):
         engine = sa.create_engine(owner_url)
         with engine.begin() as connection:
             Base.metadata.create_all(connection)
             row_security.secure(connection, Base.metadata)
         engine.dispose()
-        app = create_app(settings_for(folder, app_url))
+        app = create_app(settings_for(folder, app_url, **settings))
         app.config["OWNER_URL"] = owner_url
         app.test_client_class = FormClient
         yield app
         with app.app_context():
             db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    with make_app(tmp_path_factory.mktemp("school")) as app:
+        yield app
 
 
 @pytest.fixture(autouse=True)
