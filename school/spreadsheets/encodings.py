@@ -121,6 +121,9 @@ _LETTERS: Final[dict[str, tuple[str, ...]]] = {
 }
 # Western offices are the most common, and mac_roman the least: evidence must beat these.
 _PRIOR: Final = {"cp1252": 0.0, "mac_roman": -0.3, "koi8-r": -0.1, "cp1257": -0.08, "euc_kr": -0.02}
+# Shared by the Windows code pages: says nothing about the language.
+_PUNCTUATION: Final = frozenset("’‘“”„‚–—…€£§°·´`©®™«»•\xa0")
+_ONLY_PUNCTUATION: Final = 2.5
 _VOWELS: Final = frozenset(
     "aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýœąęěėįųūůőűăıāēīаеёиоуыэюяіїєαεηιουωάέήίόύώϊϋ"
 )
@@ -163,10 +166,10 @@ def _score_or_none(
 
 def score_alphabet(codec: str, text: str) -> float:
     """0–3: share of foreign characters that are letters of one language, in well-made words."""
-    foreign = [letter for letter in text if not letter.isascii()]
+    foreign = [letter for letter in text if not letter.isascii() and letter not in _PUNCTUATION]
     if not foreign:
-        return 0.0
-    lowered = [letter.lower() for letter in foreign]
+        return _ONLY_PUNCTUATION
+    lowered = [letter.lower()[0] for letter in foreign]
     known = max(_share(lowered, alphabet) for alphabet in _LETTERS[codec])
     if _LETTERS[codec] is _WESTERN:
         known = max(known, _MIXED_WEIGHT * _share(lowered, _WESTERN_MIXED))
@@ -183,7 +186,7 @@ def _well_made(text: str) -> float:
     for match in _WORD.finditer(text):
         word = match[0]
         for place, letter in enumerate(word):
-            if letter.isascii():
+            if letter.isascii() or letter in _PUNCTUATION:
                 continue
             total += 1
             good += _sits_well(word, place)
@@ -191,12 +194,18 @@ def _well_made(text: str) -> float:
 
 
 def _sits_well(word: str, place: int) -> bool:
-    letter = word[place]
-    before = word[place - 1] if place else ""
-    after = word[place + 1] if place + 1 < len(word) else ""
+    before, letter, after = word[:place][-1:], word[place], word[place + 1 :][:1]
     near = [side for side in (before, after) if side]
+    return _is_cased_well(before, letter, after) and _sounds_well(before, letter, after, near)
+
+
+def _is_cased_well(before: str, letter: str, after: str) -> bool:
     if not letter.isalpha() or (letter.isupper() and before.islower()):
         return False
+    return not (letter.islower() and after.isupper())
+
+
+def _sounds_well(before: str, letter: str, after: str, near: list[str]) -> bool:
     if any(_script(side) != _script(letter) for side in near):
         return False
     if letter in "ªº":
@@ -206,8 +215,10 @@ def _sits_well(word: str, place: int) -> bool:
         return False
     if _script(letter) == "without vowels":
         return True
-    sounds = [side.lower() in _VOWELS for side in near]
-    return not sounds or (letter.lower() not in _VOWELS) in sounds
+    is_vowel = letter.lower()[0] in _VOWELS
+    sounds = [side.lower()[0] in _VOWELS for side in near]
+    starts_a_word = not before and not is_vowel
+    return starts_a_word or not sounds or (not is_vowel) in sounds
 
 
 def _script(letter: str) -> str:

@@ -1,0 +1,1 @@
+"""The roster engine: a spreadsheet becomes students, guardians and problems. No database."""

@@ -1,0 +1,336 @@
+"""Finding the heading row of a sheet, and what each column means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, replace
+from typing import Final
+
+from school.roster.sheet.evidence import Evidence, evidence_of
+from school.roster.sheet.headings import Heading, Person, person_in, recognise
+from school.roster.sheet.mapping import Column, Mapping, memory_key
+from school.roster.sheet.targets import (
+    JOINED,
+    MAX_GUARDIANS,
+    Target,
+    custom_target,
+    guardian_part,
+    guardian_target,
+)
+from school.roster.sheet.text import clean_line
+from school.roster.sheet.words import (
+    BARE_EMAIL,
+    BARE_NAME,
+    BARE_PHONE,
+    OWN_FIELD,
+    RELATIONSHIP,
+    SERIAL,
+)
+
+_HEADER_WITHIN_ROWS: Final = 40
+_SAMPLES_SHOWN: Final = 3
+_CUSTOM_LABEL_LIMIT: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the beginning of a sheet, as texts; `spans` are merges that begin in it."""
+
+    line: int
+    texts: list[str]
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """The heading row, with the group heading above each column."""
+
+    line: int
+    headers: list[str]
+    groups: list[str]
+    known: int
+
+
+def find_headings(lines: list[Line], remembered: MappingType[str, str]) -> Headings | None:
+    """The row that reads most like headings; None when no row does."""
+    best: Headings | None = None
+    for place, line in enumerate(lines[:_HEADER_WITHIN_ROWS]):
+        above = lines[place - 1] if place else None
+        candidate = _as_headings(line, above, remembered)
+        if candidate.known >= _needed(candidate) and (best is None or candidate.known > best.known):
+            best = candidate
+    return best or _unknown_language(lines)
+
+
+def _needed(candidate: Headings) -> int:
+    return 1 if sum(map(bool, candidate.headers)) == 1 else 2
+
+
+def _as_headings(
+    line: Line, above: Line | None, remembered: MappingType[str, str]
+) -> Headings:
+    headers = [clean_line(text)[0] for text in line.texts]
+    groups = _groups(above, len(headers)) if above else [""] * len(headers)
+    known = sum(
+        bool(header) and _looks_like_a_heading(header) and (
+            recognise(header, group) is not None or memory_key(header, group) in remembered
+        )
+        for header, group in zip(headers, groups, strict=True)
+    )
+    return Headings(line.line, headers, groups, known)
+
+
+def _looks_like_a_heading(text: str) -> bool:
+    return len(text) <= 80 and not text.replace(".", "").isdecimal() and "@" not in text
+
+
+def _unknown_language(lines: list[Line]) -> Headings | None:
+    """Words without digits over rows with dates or addresses: headings in words we don't know."""
+    for place, line in enumerate(lines[:_HEADER_WITHIN_ROWS]):
+        headers = [clean_line(text)[0] for text in line.texts]
+        filled = [text for text in headers if text]
+        if len(filled) < 2:
+            continue
+        if any(any(letter.isdecimal() for letter in text) for text in filled):
+            return None
+        below = lines[place + 1 :]
+        facts = {evidence_of(_column_texts(below, index)) for index in range(len(headers))}
+        if facts & {Evidence.BIRTH_DATE, Evidence.EMAIL}:
+            return Headings(line.line, headers, [""] * len(headers), 0)
+        return None
+    return None
+
+
+def _groups(above: Line, width: int) -> list[str]:
+    """The group headings over each column; all empty when the row above is no such row."""
+    texts = [clean_line(text)[0] for text in above.texts[:width]]
+    texts += [""] * (width - len(texts))
+    filled = [text for text in texts if text]
+    if not any(person_in(text) for text in filled) or any(
+        first == 0 and last >= width - 1 for first, last in above.spans
+    ):
+        return [""] * width
+    if above.spans:
+        return _spread(texts, above.spans)
+    for index in range(1, width):
+        texts[index] = texts[index] or texts[index - 1]
+    return texts
+
+
+def _spread(texts: list[str], spans: tuple[tuple[int, int], ...]) -> list[str]:
+    groups = list(texts)
+    for first, last in spans:
+        for index in range(first, min(last + 1, len(texts))):
+            groups[index] = texts[first]
+    return groups
+
+
+def _column_texts(lines: list[Line], index: int) -> list[str]:
+    texts = (line.texts[index].strip() for line in lines if index < len(line.texts))
+    return [text for text in texts if text]
+
+
+def map_columns(
+    headings: Headings,
+    below: list[Line],
+    *,
+    sheet: str,
+    hidden: frozenset[int],
+    remembered: MappingType[str, str],
+) -> Mapping:
+    """What each column means: remembered first, then its heading, then what stands in it."""
+    columns = _columns(headings, below, hidden)
+    known = {
+        column.index: remembered[column.key] for column in columns if column.key in remembered
+    }
+    chosen = Choice(columns, below, taken=known)
+    chosen.by_headings()
+    chosen.by_data()
+    return Mapping(sheet, headings.line, tuple(chosen.finished()))
+
+
+def _columns(headings: Headings, below: list[Line], hidden: frozenset[int]) -> list[Column]:
+    columns = []
+    counts = Counter(header for header in headings.headers if header)
+    seen: Counter[tuple[str, str]] = Counter()
+    for index, (header, group) in enumerate(zip(headings.headers, headings.groups, strict=True)):
+        texts = _column_texts(below, index)
+        if not header and not texts:
+            continue
+        seen[header, group] += 1
+        occurrence = seen[header, group]
+        columns.append(Column(
+            index=index, header=header, group=group,
+            label=_label(header, group, occurrence, index, is_only=counts[header] == 1),
+            key=memory_key(header or f"column {index + 1}", group, occurrence),
+            target="", is_hidden=index in hidden,
+            samples=tuple(text[:80] for text in texts[:_SAMPLES_SHOWN]),
+        ))
+    return columns
+
+
+def _label(header: str, group: str, occurrence: int, index: int, *, is_only: bool) -> str:
+    if not header:
+        return f"Column {index + 1}"
+    if is_only:
+        return header
+    label = f"{group}: {header}" if group else header
+    return f"{label} ({occurrence})" if occurrence > 1 else label
+
+
+class Choice:
+    """Chooses a target for each column; a target is given once."""
+
+    def __init__(self, columns: list[Column], below: list[Line], taken: dict[int, str]) -> None:
+        self.columns = columns
+        self.texts = {column.index: _column_texts(below, column.index) for column in columns}
+        self.targets: dict[int, str] = dict(taken)
+        self.how: dict[int, str] = dict.fromkeys(taken, "remembered")
+        self.relationships: dict[int, str] = {}
+        self.readings: dict[int, Heading | None] = {
+            column.index: recognise(column.header, column.group) for column in columns
+        }
+        for column in columns:
+            if column.is_hidden and column.index not in self.targets:
+                self._give(column.index, Target.IGNORE, "hidden")
+
+    def _open(self) -> list[Column]:
+        return [column for column in self.columns if column.index not in self.targets]
+
+    def _is_free(self, target: str) -> bool:
+        return target in JOINED or target == Target.IGNORE or target not in self.targets.values()
+
+    def _give(self, index: int, target: str, how: str) -> None:
+        self.targets[index] = target
+        self.how[index] = how
+
+    def _give_if_free(self, index: int, target: str, how: str) -> None:
+        if self._is_free(target):
+            self._give(index, target, how)
+
+    def by_headings(self) -> None:
+        self._guardians()
+        for column in self._open():
+            reading = self.readings[column.index]
+            if reading and not reading.person and reading.field in _PLAIN_FIELDS:
+                self._give_if_free(column.index, reading.field, "header")
+        self._bare_fields()
+
+    def _guardians(self) -> None:
+        """Gives each guardian a number, in the order they stand in."""
+        for number, fields, person in self._people().numbered():
+            for field, index in fields.items():
+                if index in self.targets:
+                    continue
+                self._give_if_free(index, guardian_target(number, field), "header")
+                if field in {"name", "given_name", "family_name"}:
+                    self.relationships[index] = person.relationship
+
+    def _people(self) -> _People:
+        people = _People()
+        for column in self.columns:
+            reading = self.readings[column.index]
+            if reading and reading.person:
+                people.add(column.index, reading.person, reading.field)
+            elif reading and reading.field == RELATIONSHIP:
+                people.add_to_last(column.index, RELATIONSHIP)
+        return people
+
+    def _bare_fields(self) -> None:
+        """Name, phone and e-mail without a word whose they are: told by what else is there."""
+        for column in self._open():
+            reading = self.readings[column.index]
+            bare = reading.field if reading and not reading.person else ""
+            if bare == BARE_NAME:
+                self._give_if_free(column.index, self._whose_name(), "header")
+            elif bare == BARE_PHONE:
+                target = self._whose("phone", Target.PHONE, Target.FAMILY_PHONE)
+                self._give_if_free(column.index, target, "header")
+            elif bare == BARE_EMAIL:
+                target = self._whose("email", Target.EMAIL, Target.FAMILY_EMAIL)
+                self._give_if_free(column.index, target, "header")
+            elif bare == SERIAL:
+                self._serial(column.index)
+
+    def _whose_name(self) -> str:
+        """“Name” beside "Vorname" is the surname."""
+        has_given = Target.GIVEN_NAME in self.targets.values()
+        return Target.FAMILY_NAME if has_given else Target.FULL_NAME
+
+    def _whose(self, field: str, students: str, familys: str) -> str:
+        parts = [guardian_part(target) for target in self.targets.values()]
+        has_guardians = any(part and "name" in part[1] for part in parts)
+        has_own = any(part and part[1] == field for part in parts)
+        return familys if has_guardians and not has_own else students
+
+    def _serial(self, index: int) -> None:
+        if evidence_of(self.texts[index]) is Evidence.SERIAL:
+            self._give(index, Target.IGNORE, "header")
+        elif Target.ADMISSION_NUMBER not in self.targets.values():
+            self._give(index, Target.ADMISSION_NUMBER, "header")
+
+    def by_data(self) -> None:
+        for column in self._open():
+            reading = self.readings[column.index]
+            if reading and reading.field == OWN_FIELD:
+                continue
+            target = _TARGET_OF_EVIDENCE.get(evidence_of(self.texts[column.index]))
+            if target == Target.IGNORE and column.header:
+                continue
+            if target:
+                self._give_if_free(column.index, target, "data")
+
+    def finished(self) -> list[Column]:
+        finished = []
+        own: Counter[str] = Counter()
+        for column in self.columns:
+            target = self.targets.get(column.index, "")
+            if not target:
+                own[column.header] += 1
+                target = custom_target(column.label[:_CUSTOM_LABEL_LIMIT])
+            finished.append(replace(
+                column, target=target, how=self.how.get(column.index, "unknown"),
+                relationship=self.relationships.get(column.index, ""),
+            ))
+        return finished
+
+
+_PLAIN_FIELDS: Final = frozenset(target.value for target in Target)
+_TARGET_OF_EVIDENCE: Final[dict[Evidence | None, str]] = {
+    Evidence.BIRTH_DATE: Target.BIRTH_DATE,
+    Evidence.GENDER: Target.GENDER,
+    Evidence.EMAIL: Target.EMAIL,
+    Evidence.SERIAL: Target.IGNORE,
+}
+
+
+class _People:
+    """The guardians the headings speak of, each with its columns: {field: column index}."""
+
+    def __init__(self) -> None:
+        self.fields: dict[tuple[Person, int], dict[str, int]] = {}
+
+    def add(self, index: int, person: Person, field: str) -> None:
+        occurrence = 1
+        while field in self.fields.get((person, occurrence), {}):
+            occurrence += 1
+        self.fields.setdefault((person, occurrence), {})[field] = index
+
+    def add_to_last(self, index: int, field: str) -> None:
+        if self.fields:
+            last = list(self.fields)[-1]
+            self.fields[last].setdefault(field, index)
+
+    def numbered(self) -> list[tuple[int, dict[str, int], Person]]:
+        """Those with a name, in the order of their first column."""
+        named = [
+            (min(fields.values()), fields, person)
+            for (person, _), fields in self.fields.items()
+            if {"name", "given_name", "family_name"} & fields.keys()
+        ]
+        named.sort(key=lambda entry: entry[0])
+        return [
+            (number, fields, person)
+            for number, (_, fields, person) in enumerate(named[:MAX_GUARDIANS], start=1)
+        ]
