@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import context
 from flask import current_app
 
-from school.db import Base
+from school.db import Base, UtcDateTime
 
 target_metadata = Base.metadata
 
@@ -15,7 +16,17 @@ def include_name(name: str | None, kind: str, _parents: dict[str, str | None]) -
     return kind != "table" or name in target_metadata.tables
 
 
+def render_item(kind: str, item: object, _context: object) -> str | bool:
+    """A migration names the database's types, not ours: ours may change, it may not."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, sa.JSON):
+        return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
+    return False
+
+
 OPTIONS = {
+    "render_item": render_item,
     "target_metadata": target_metadata,
     "render_as_batch": True,
     "include_name": include_name,
