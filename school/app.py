@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from flask import Flask, current_app, request
+from flask import Flask, current_app, request, session
 from flask_babel import Babel, get_locale
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
@@ -20,6 +20,7 @@ from config_enhanced import Settings, read_settings
 from school import cache, worker
 from school import db as database
 from school.db import db
+from school.permissions import Person
 from school.storage.factory import open_storage
 from school.web import errors, formats, headers, health, sessions
 from school.web.access import current_person
@@ -132,10 +133,16 @@ def _init_database(app: Flask, settings: Settings) -> None:
 
 
 def _choose_locale() -> str | None:
+    """The person's choice, else what they picked on the sign-in page, else their browser's."""
     person = current_person()
     if person is not None and person.locale:
         return person.locale
-    return request.accept_languages.best_match(list(LOCALES)) if request else None
+    if not request:
+        return None
+    picked = request.args.get("locale")
+    if picked in LOCALES:
+        session["locale"] = picked
+    return session.get("locale") or request.accept_languages.best_match(list(LOCALES))
 
 
 def _choose_time_zone() -> str | None:
@@ -153,8 +160,18 @@ def _page_context() -> dict[str, Any]:
     person = current_person()
     return {
         "current_person": person,
+        "current_school": _school_of(person),
         "nav": navigation_for(person),
+        "links": {"notifications": None, "help": None},
         "locale": str(get_locale() or "en"),
         "locales": LOCALES,
         "demo": current_app.config["SETTINGS"].demo,
     }
+
+
+def _school_of(person: Person | None) -> dict[str, Any] | None:
+    """What the frame says of the school: its name and the running year."""
+    if person is None or person.school_id is None:
+        return None
+    name = dict(person.schools).get(person.school_id, "")
+    return {"id": person.school_id, "name": name, "period": None}
