@@ -118,7 +118,8 @@ def throwaway_postgres() -> Iterator[PostgresServer]:
         _run([*before, binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "start"], folder)
         try:
             server = PostgresServer(folder, superuser, binaries)
-            server.sql("CREATE ROLE school LOGIN CREATEDB NOSUPERUSER NOBYPASSRLS")
+            server.sql("CREATE ROLE school LOGIN CREATEDB CREATEROLE NOSUPERUSER NOBYPASSRLS;"
+                       "GRANT pg_signal_backend TO school")
             server.create_database("school_test")
             yield server
         finally:

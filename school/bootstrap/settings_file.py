@@ -1,0 +1,97 @@
+"""The settings file `.env`: made once with fresh secrets, never overwritten."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from school.bootstrap.platforms import Platform
+
+# Named in the environment of the first run, these are written down: without them the second
+# run would quietly start on an empty database.
+TAKEN_OVER = ("DATABASE_URL", "REDIS_URL", "STORAGE_URL", "SMTP_URL", "MAIL_FROM")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a new settings file says."""
+
+    data_dir: Path
+    port: int
+    demo: bool = False
+    public_url: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+
+
+def write_settings(path: Path, wanted: Wanted, platform: Platform) -> bool:
+    """Make the file, readable by its owner only. False when there is one already."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        file.write(settings_text(wanted))
+    platform.keep_private(path)
+    return True
+
+
+def settings_text(wanted: Wanted) -> str:
+    """The whole file. Secrets are new at every call."""
+    public_url = wanted.public_url or f"http://127.0.0.1:{wanted.port}"
+    lines = [
+        "# Settings of this Schoolhouse. Made by set-up, yours to change, never overwritten.",
+        "# docs/reference/settings.md explains every one. Keep a copy somewhere safe: without",
+        "# these secrets nobody can sign in to a restored backup.",
+        "",
+        f"DATA_DIR={quote(wanted.data_dir.as_posix())}",
+        f"PORT={wanted.port}",
+        f"PUBLIC_URL={quote(public_url)}",
+        f"DEMO={'true' if wanted.demo else 'false'}",
+        "# Where another database, cache or file store is used instead of DATA_DIR:",
+        *_addresses(dict(wanted.more)),
+        "",
+        f"SECRET_KEY={secrets.token_hex(32)}",
+        f"PASSWORD_SALT={secrets.token_hex(16)}",
+        f"FILE_SIGNING_KEYS={secrets.token_hex(32)}",
+        f"TOTP_SECRETS=1:{secrets.token_hex(32)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _addresses(given: dict[str, str]) -> list[str]:
+    shown = {"DATABASE_URL": "", "STORAGE_URL": "", "REDIS_URL": "", "SMTP_URL": "", **given}
+    return [f"{name}={quote(value)}" for name, value in shown.items()]
+
+
+def taken_over(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, environment[name]) for name in TAKEN_OVER if environment.get(name))
+
+
+def quote(value: str) -> str:
+    """As python-dotenv reads it back, whatever a folder is called."""
+    plain = all(letter.isalnum() or letter in "/:._-+@%=?&,~" for letter in value)
+    return value if plain else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def read_settings_file(path: Path) -> dict[str, str]:
+    """Names and values; empty when there is no file. Reads what `settings_text` writes and
+    ordinary lines a person adds."""
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return {}
+    pairs = (
+        line.strip().removeprefix("export ").partition("=")
+        for line in lines
+        if line.strip() and not line.strip().startswith("#")
+    )
+    return {name.strip().upper(): _unquote(value.strip()) for name, _, value in pairs}
+
+
+def _unquote(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1].replace(f"\\{value[0]}", value[0]).replace("\\\\", "\\")
+    return value.split(" #", 1)[0].rstrip()
