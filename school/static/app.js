@@ -96,6 +96,7 @@
         box.indeterminate = n > 0 && n < boxes.length;
       }
       if (!bar) return;
+      bar.classList.toggle("is-on", n > 0);
       bar.hidden = n === 0;
       bar.querySelector("[data-n]").textContent = n === 1 ? bar.dataset.one : fill(bar.dataset.many, { n });
     };
