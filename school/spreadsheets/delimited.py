@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -38,7 +38,8 @@ class DelimitedSheet:
     name: str = ""
     is_visible: bool = True
     hidden_columns: frozenset[int] = frozenset()
-    merges: tuple[Merge, ...] = field(default=())
+    merges: tuple[Merge, ...] = ()
+    holds_only_text: bool = True
 
     def rows(self, *, fill_down: bool = False) -> Iterator[Row]:  # noqa: ARG002  nothing merges
         with _open_text(self.path, self.encoding) as stream:

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from posixpath import join, normpath
 from typing import BinaryIO, Final, TypeVar, cast
@@ -43,16 +44,27 @@ Attributes = dict[str, str]
 
 @dataclass(frozen=True)
 class ExcelSheet:
-    """One sheet; the workbook is read by calamine when its rows are asked for."""
+    """One sheet; read by calamine when its rows are first asked for, then kept."""
 
     path: Path
     name: str
     is_visible: bool
     hidden_columns: frozenset[int]
-    merges: tuple[Merge, ...]
+    holds_only_text: bool = False
+
+    @cached_property
+    def _sheet(self) -> python_calamine.CalamineSheet:
+        return _calamine(lambda: _open(self.path).get_sheet_by_name(self.name))
+
+    @cached_property
+    def merges(self) -> tuple[Merge, ...]:
+        return tuple(
+            Merge(top + 1, left, bottom + 1, right)
+            for (top, left), (bottom, right) in self._sheet.merged_cell_ranges or []
+        )
 
     def rows(self, *, fill_down: bool = False) -> Iterator[Row]:
-        sheet = _calamine(lambda: _open(self.path).get_sheet_by_name(self.name))
+        sheet = self._sheet
         if sheet.start is None:
             return
         first_column = sheet.start[1]
@@ -104,7 +116,6 @@ def open_excel(path: Path, *, filename: str) -> Workbook:
             name=entry.name,
             is_visible=entry.visible == python_calamine.SheetVisibleEnum.Visible,
             hidden_columns=hidden.get(entry.name, frozenset()),
-            merges=_merges(book, entry.name),
         )
         for entry in book.sheets_metadata
         if entry.typ == python_calamine.SheetTypeEnum.WorkSheet
@@ -119,13 +130,6 @@ def open_excel(path: Path, *, filename: str) -> Workbook:
 
 def _open(path: Path) -> python_calamine.CalamineWorkbook:
     return python_calamine.CalamineWorkbook.from_path(str(path))
-
-
-def _merges(book: python_calamine.CalamineWorkbook, name: str) -> tuple[Merge, ...]:
-    ranges = _calamine(lambda: book.get_sheet_by_name(name).merged_cell_ranges) or []
-    return tuple(
-        Merge(top + 1, left, bottom + 1, right) for (top, left), (bottom, right) in ranges
-    )
 
 
 def _calamine(read: Callable[[], Answer]) -> Answer:

@@ -38,6 +38,10 @@ class Sheet(Protocol):
     @property
     def hidden_columns(self) -> frozenset[int]: ...
     @property
+    def holds_only_text(self) -> bool:
+        """True when every cell is a str, as in a CSV."""
+        ...
+    @property
     def merges(self) -> tuple[Merge, ...]: ...
 
     def rows(self, *, fill_down: bool = False) -> Iterator[Row]:

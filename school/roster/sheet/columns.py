@@ -243,7 +243,7 @@ class Choice:
             reading = self.readings[column.index]
             bare = reading.field if reading and not reading.person else ""
             if bare == BARE_NAME:
-                self._give_if_free(column.index, self._whose_name(), "header")
+                self._give_if_free(column.index, self._which_name(), "header")
             elif bare == BARE_PHONE:
                 target = self._whose("phone", Target.PHONE, Target.FAMILY_PHONE)
                 self._give_if_free(column.index, target, "header")
@@ -252,11 +252,21 @@ class Choice:
                 self._give_if_free(column.index, target, "header")
             elif bare == SERIAL:
                 self._serial(column.index)
+        self._leave_out_the_whole_name()
 
-    def _whose_name(self) -> str:
-        """“Name” beside "Vorname" is the surname."""
-        has_given = Target.GIVEN_NAME in self.targets.values()
-        return Target.FAMILY_NAME if has_given else Target.FULL_NAME
+    def _which_name(self) -> str:
+        """“Name” beside “Vorname” is the surname; “Nome” beside “Cognome” is the given name."""
+        if Target.GIVEN_NAME in self.targets.values():
+            return Target.FAMILY_NAME
+        has_family = Target.FAMILY_NAME in self.targets.values()
+        return Target.GIVEN_NAME if has_family else Target.FULL_NAME
+
+    def _leave_out_the_whole_name(self) -> None:
+        """A column with the whole name adds nothing where its two parts have their own."""
+        if {Target.FAMILY_NAME, Target.GIVEN_NAME} <= set(self.targets.values()):
+            for index, target in list(self.targets.items()):
+                if target == Target.FULL_NAME and self.how[index] == "header":
+                    del self.targets[index], self.how[index]
 
     def _whose(self, field: str, students: str, familys: str) -> str:
         parts = [guardian_part(target) for target in self.targets.values()]

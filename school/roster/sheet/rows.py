@@ -8,7 +8,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from school.errors import Invalid
 from school.roster.sheet.columns import Headings, Line, find_headings, map_columns
@@ -128,6 +128,9 @@ def read_roster(
 
 
 def _texts(sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
+    if sheet.holds_only_text:
+        yield from cast("Iterator[tuple[int, list[str]]]", sheet.rows())
+        return
     for line, cells in sheet.rows(fill_down=True):
         yield line, [cell if isinstance(cell, str) else cell_text(cell) for cell in cells]
 

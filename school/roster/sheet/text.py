@@ -81,7 +81,7 @@ _APART: Final = re.compile(r"[^\w\u0900-\u0dff]+|_+")
 
 def folded(text: str) -> str:
     """A heading as it is compared: small letters without accents, words apart."""
-    text = _HUMP.sub(" ", text)
+    text = _HUMP.sub(" ", normalize("NFKC", text))
     text = _ELISION.sub(r"\1 ", _POSSESSIVE.sub("", text.casefold()))
     text = _ACCENTS.sub("", normalize("NFKD", text).translate(_FOLDED))
     return _APART.sub(" ", normalize("NFC", text)).strip()

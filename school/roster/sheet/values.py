@@ -117,7 +117,12 @@ class CellReader:
         self.known: dict[str, Value] = {}
 
     def read(self, text: str, found: Findings) -> Value:
-        shown, removed = self.clean(text)
+        # The short way for what most cells are: plain, and nothing to take away.
+        is_plain = text.isascii() and text.isprintable() and "  " not in text
+        if is_plain and text[0] != " " != text[-1]:
+            shown, removed = text, 0
+        else:
+            shown, removed = self.clean(text)
         if removed:
             found.notices.append(self._problem(
                 "hidden_characters_removed", text, params={"count": removed}
@@ -311,9 +316,8 @@ class EmailReader(CellReader):
         return None
 
 
-_DIGIT: Final = re.compile(r"\d")
-_FEWEST_DIGITS: Final = 6
-_MOST_DIGITS: Final = 24
+# Six digits or more, whatever stands between them.
+_PHONE: Final = re.compile(r"\D*(?:\d\D*){6,24}")
 
 
 class PhoneReader(CellReader):
@@ -322,13 +326,13 @@ class PhoneReader(CellReader):
     limit = 60
 
     def judge(self, text: str, found: Findings) -> Value:
-        if text.casefold() in _NO_VALUE:
-            return None
-        digits = len(_DIGIT.findall(text))
-        if _ROUNDED.fullmatch(text):
+        if not _PHONE.fullmatch(text):
+            if text.casefold() in _NO_VALUE:
+                return None
+            is_rounded = _ROUNDED.fullmatch(text)
+            self.report("number_rounded" if is_rounded else "phone_malformed", text, found)
+        elif "+" in text[1:] and _ROUNDED.fullmatch(text):
             self.report("number_rounded", text, found)
-        elif not _FEWEST_DIGITS <= digits <= _MOST_DIGITS:
-            self.report("phone_malformed", text, found)
         return super().judge(text, found)
 
 
