@@ -165,7 +165,7 @@
 
   /* ── what went wrong gets the focus once ── */
   const faults = () => {
-    const first = document.querySelector("[data-summary]") ?? document.querySelector('[aria-invalid="true"]');
+    const first = document.querySelector("[data-summary]") ?? document.querySelector('.door [aria-invalid="true"]');
     if (first && !document.querySelector("[autofocus]")) first.focus({ preventScroll: false });
   };
 

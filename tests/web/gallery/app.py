@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from flask import Flask, flash, redirect, render_template, request
 from flask_babel import Babel
 from flask_wtf import CSRFProtect, FlaskForm
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader
 from wtforms import (
     BooleanField,
     DateField,
@@ -29,6 +28,7 @@ from wtforms import (
     TextAreaField,
     widgets,
 )
+from wtforms.fields.choices import SelectChoice as C
 from wtforms.validators import Email, InputRequired, Length, Optional
 
 from school.web.formats import init_formats
@@ -67,11 +67,11 @@ class Admit(FlaskForm):
     born = DateField("Born", [InputRequired("Type the day as 31/12/2014.")])
     email = EmailField("E-mail", [Optional(), Email("Incomplete after @. It should end like example.org.")])
     password = PasswordField("Password", [Optional()])
-    class_id = SelectField("Class", choices=[("", "choose…"), ("7a", "7A"), ("7b", "7B")],
+    class_id = SelectField("Class", choices=[C("", "choose…"), C("7a", "7A"), C("7b", "7B")],
                            validators=[InputRequired("Choose a class.")])
-    gender = RadioField("Gender", choices=[("f", "Female"), ("m", "Male"), ("x", "Other")],
+    gender = RadioField("Gender", choices=[C("f", "Female"), C("m", "Male"), C("x", "Other")],
                         validators=[InputRequired("Choose one.")])
-    languages = CheckList("Home languages", choices=[("en", "English"), ("pl", "Polish")],
+    languages = CheckList("Home languages", choices=[C("en", "English"), C("pl", "Polish")],
                           validators=[Optional()])
     note = TextAreaField("Medical note", [Optional()])
     photo = MultipleFileField("Photo", [Optional()])
@@ -107,8 +107,8 @@ def navigation() -> SimpleNamespace:
         platform=[], phone=[today, students, classes, files])
 
 
-def create_gallery(*, strict: bool = True) -> Flask:
-    """The gallery as an app. `strict`: a name that a template does not know is an error."""
+def create_gallery() -> Flask:
+    """The gallery as an app."""
     app = Flask("gallery", static_folder=str(ROOT / "school" / "static"), static_url_path="/static",
                 template_folder=str(ROOT / "school" / "templates"))
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -231,10 +231,6 @@ def _routes(app: Flask) -> None:
             more = {"errors": {"born": ["There is no 31 February. Type the right date."]}}
         return render_template(f"errors/{status}.html", status=status, title="", request_id="0f3c9a7e21b44d0f",
                                detail="Nothing was saved.", code="x", **more), status
-
-    if app.config.get("STRICT"):
-        app.jinja_env.undefined = StrictUndefined
-    app.add_url_rule("/slow", "slow", lambda: (time.sleep(0.2), "")[1])
 
 
 if __name__ == "__main__":
