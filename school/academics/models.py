@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from school.db import Base, Timestamps, Versioned
+from school.db import Base, BytewiseText, Timestamps, Versioned
 from school.tenancy.models import TenantEntity, belongs_to
 
 
@@ -42,11 +42,12 @@ class SchoolClass(TenantEntity, Versioned, Timestamps, Base):
         belongs_to("academic_year_id", "academic_year"),
         sa.UniqueConstraint("school_id", "academic_year_id", "name"),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),
+        sa.Index("ix_school_class_sort", "school_id", "sort_name", "id"),
     )
 
     academic_year_id: Mapped[UUID]
     name: Mapped[str] = mapped_column(sa.String(100))
     # "8B" before "10A": digits padded, made by academics/service.
-    sort_name: Mapped[str] = mapped_column(sa.String(200))
+    sort_name: Mapped[str] = mapped_column(BytewiseText)
     grade_level: Mapped[str | None] = mapped_column(sa.String(60))
     is_archived: Mapped[bool] = mapped_column(default=False)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import object_session
 
+from school import clock
 from school.audit.actor import current_actor
-from school.audit.models import AuditEvent, ChangeSet, PlatformEvent
+from school.audit.models import AuditEvent, ChangeSet, ChangeSetState, PlatformEvent
 from school.db import Base, db
 
 Facts = dict[str, Any]
@@ -41,9 +42,13 @@ def record(
     *,
     before: Facts | None = None,
     after: Facts | None = None,
+    about_id: UUID | None = None,
     change_set: ChangeSet | None = None,
 ) -> AuditEvent:
-    """Add one event about a school's record. Flushed and committed with the act itself."""
+    """Add one event about a school's record. Flushed and committed with the act itself.
+
+    `entity` is the record's table; `about_id` names somebody on whose page it is told too.
+    """
     actor = current_actor()
     event = AuditEvent(
         action=action,
@@ -51,6 +56,7 @@ def record(
         entity_id=entity_id,
         before=before,
         after=after,
+        about_id=about_id,
         change_set_id=change_set.id if change_set else None,
         actor_id=actor.user_id,
         actor_name=actor.name,
@@ -67,6 +73,7 @@ def record_change(
     *,
     before: Facts,
     after: Facts,
+    about_id: UUID | None = None,
     change_set: ChangeSet | None = None,
 ) -> AuditEvent | None:
     """Record what differs between two `facts`; None when nothing does."""
@@ -74,7 +81,26 @@ def record_change(
     if not now:
         return None
     assert object_session(row) is not None
-    return record(action, entity, row.id, before=was, after=now, change_set=change_set)
+    return record(
+        action, entity, row.id, before=was, after=now, about_id=about_id, change_set=change_set
+    )
+
+
+def open_change_set(kind: str, title: str, *, undo_days: int = 30) -> ChangeSet:
+    """A committed bulk act, undoable as one for `undo_days`; flushed, so events can name it."""
+    actor, at = current_actor(), clock.now()
+    change_set = ChangeSet(
+        kind=kind,
+        title=title[:300],
+        state=ChangeSetState.COMMITTED,
+        actor_id=actor.user_id,
+        actor_name=actor.name,
+        committed_at=at,
+        undo_until=at + timedelta(days=undo_days),
+    )
+    db.session.add(change_set)
+    db.session.flush()
+    return change_set
 
 
 def record_platform(

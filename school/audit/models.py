@@ -50,9 +50,9 @@ class ChangeSet(TenantEntity, Timestamps, Base):
 class AuditEvent(TenantEntity, Base):
     """One thing one person did to one record.
 
-    `before` is None for something new, `after` is None for something removed; otherwise both
-    hold just the fields that differ. The date is part of the key so that the table can be
-    partitioned by month.
+    `entity` is the name of the record's table: undo finds the record by it. `before` is None for
+    something new, `after` is None for something removed; otherwise both hold just the fields that
+    differ. The date is part of the key so that the table can be partitioned by month.
     """
 
     __tablename__ = "audit_event"
@@ -60,6 +60,14 @@ class AuditEvent(TenantEntity, Base):
         sa.Index("ix_audit_event_entity", "school_id", "entity", "entity_id", "id"),
         sa.Index("ix_audit_event_change_set", "school_id", "change_set_id"),
         sa.Index("ix_audit_event_actor", "school_id", "actor_id", "id"),
+        sa.Index(
+            "ix_audit_event_about",
+            "school_id",
+            "about_id",
+            "id",
+            sqlite_where=sa.text("about_id IS NOT NULL"),
+            postgresql_where=sa.text("about_id IS NOT NULL"),
+        ),
     )
 
     happened_on: Mapped[date] = mapped_column(primary_key=True, default=clock.today, sort_order=-1)
@@ -67,6 +75,8 @@ class AuditEvent(TenantEntity, Base):
     action: Mapped[str] = mapped_column(sa.String(60))
     entity: Mapped[str] = mapped_column(sa.String(40))
     entity_id: Mapped[UUID]
+    # On whose page this is told too: the student of a link or an enrollment.
+    about_id: Mapped[UUID | None]
     actor_id: Mapped[UUID | None]
     actor_name: Mapped[str] = mapped_column(sa.String(200))
     request_id: Mapped[str | None] = mapped_column(sa.String(40))

@@ -38,10 +38,23 @@ def having_word(kind: Kind, word: str) -> sa.Select[UUID]:
     # A fresh alias, so that several words of one question can stand in one statement.
     entry = aliased(SearchWord)
     return sa.select(entry.entity_id).where(
-        entry.kind == kind, entry.word >= word, entry.word < _after(word)
+        entry.kind == kind, entry.word >= word, entry.word < after_prefix(word)
     )
 
 
-def _after(prefix: str) -> str:
+def after_prefix(prefix: str) -> str:
     """The first text after everything that begins with `prefix`."""
     return prefix + "\U0010ffff"
+
+
+def forget_words(kind: Kind, pairs: set[tuple[UUID, str]]) -> None:
+    """Take single words away: (id, word)."""
+    for entity_id in {entity_id for entity_id, _ in pairs}:
+        gone = [word for owner, word in pairs if owner == entity_id]
+        db.session.execute(
+            sa.delete(SearchWord).where(
+                SearchWord.kind == kind,
+                SearchWord.entity_id == entity_id,
+                SearchWord.word.in_(gone),
+            )
+        )

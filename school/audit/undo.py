@@ -1,0 +1,362 @@
+"""Take a recorded act back: put `before` where `after` still stands, keep what people did since.
+
+Works on any table whose events name it in `entity`, from the tables' own description. What the
+rows drag along (search words, sorting names) is put right by what the owning domain registered.
+
+One of the few modules that write with Core: it names the school in every statement itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import clock
+from school.audit.actor import current_actor
+from school.audit.log import Facts, plain
+from school.audit.models import AuditEvent, ChangeSet, ChangeSetState
+from school.db import Base, UtcDateTime, db, new_id, take_write_lock
+from school.errors import Conflict
+from school.tenancy.scope import current_school_id
+
+CHUNK = 1_000
+# Kept by the database or by us; never a person's words.
+_OWN_FIELDS = frozenset({"school_id", "id", "version", "created_at", "updated_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A field somebody edited since: `theirs` stays, `ours` is what the undone act had put there.
+
+    With `field` "" the whole row stays, because something hangs on it (`theirs` says what).
+    """
+
+    entity: str
+    entity_id: UUID
+    field: str
+    theirs: Any
+    ours: Any
+
+
+@dataclass(slots=True)
+class UndoReport:
+    """How many rows were put back, and what was kept."""
+
+    restored: int = 0
+    kept: list[Kept] = field(default_factory=list)
+
+
+Guard = Callable[[Collection[UUID]], dict[UUID, str]]
+"""New rows that must not be removed: id → what hangs on them."""
+Refresh = Callable[[Collection[UUID]], None]
+"""Put right what depends on these rows (some may be gone)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    guard: Guard | None
+    refresh: Refresh | None
+
+
+_owners: dict[str, _Owner] = {}
+
+
+def undoable(entity: str, *, guard: Guard | None = None, refresh: Refresh | None = None) -> None:
+    """Let events of this table be undone. Called once by the domain that owns it."""
+    _owners[entity] = _Owner(guard, refresh)
+
+
+def is_known(entity: str) -> bool:
+    return entity in _owners
+
+
+def undo_change_set(change_set: ChangeSet) -> UndoReport:
+    """Take a whole bulk act back. Raises Conflict when it is too late, or already undone."""
+    at = clock.now()
+    db.session.refresh(change_set, with_for_update=None)
+    if not change_set.is_undoable(at):
+        raise Conflict("This can't be undone any more.")
+    report = _undo(AuditEvent.change_set_id == change_set.id)
+    change_set.state = ChangeSetState.UNDONE
+    change_set.undone_at = at
+    change_set.undone_by = current_actor().name
+    db.session.flush()
+    return report
+
+
+def undo_event(event: AuditEvent) -> UndoReport:
+    """Take one act back: the event, and with it what the same act did about the same record.
+
+    (A move closes one enrollment and opens another: both go back together.)
+    """
+    if event.change_set_id is None:
+        return _undo(AuditEvent.id == event.id)
+    subject = event.about_id or event.entity_id
+    concerns = sa.or_(AuditEvent.about_id == subject, AuditEvent.entity_id == subject)
+    return _undo((AuditEvent.change_set_id == event.change_set_id) & concerns)
+
+
+def _undo(condition: sa.ColumnElement[bool]) -> UndoReport:
+    take_write_lock(db.session())
+    db.session.flush()
+    report = UndoReport()
+    touched: dict[str, set[UUID]] = defaultdict(set)
+    entities = _entities(condition)
+    # What hangs on others goes first, and comes back last.
+    for removed_only, names in ((False, list(reversed(entities))), (True, entities)):
+        for name in names:
+            scope = condition & (AuditEvent.entity == name)
+            scope &= AuditEvent.after.is_(None) if removed_only else AuditEvent.after.is_not(None)
+            for events in _chunks(scope):
+                touched[name] |= _revert(name, events, report)
+    db.session.expire_all()
+    for name, ids in touched.items():
+        refresh = _owners[name].refresh
+        if refresh and ids:
+            refresh(ids)
+    return report
+
+
+def _entities(condition: sa.ColumnElement[bool]) -> list[str]:
+    """The tables concerned, what others hang on first."""
+    present = set(db.session.scalars(sa.select(AuditEvent.entity).where(condition).distinct()))
+    return [
+        table.name
+        for table in Base.metadata.sorted_tables
+        if table.name in present and table.name in _owners
+    ]
+
+
+def _chunks(condition: sa.ColumnElement[bool]) -> Iterator[list[AuditEvent]]:
+    """The events, newest first, a thousand at a time."""
+    last: UUID | None = None
+    while True:
+        query = sa.select(AuditEvent).where(condition).order_by(AuditEvent.id.desc()).limit(CHUNK)
+        if last is not None:
+            query = query.where(AuditEvent.id < last)
+        events = list(db.session.scalars(query))
+        if not events:
+            return
+        last = events[-1].id
+        yield events
+        for event in events:
+            db.session.expunge(event)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one chunk of events comes to."""
+
+    table: sa.Table
+    rows: dict[UUID, dict[str, Any]]
+    changes: dict[UUID, Facts] = field(default_factory=dict)
+    removals: set[UUID] = field(default_factory=set)
+    returns: dict[UUID, Facts] = field(default_factory=dict)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _revert(entity: str, events: list[AuditEvent], report: UndoReport) -> set[UUID]:
+    """Work out and write one chunk; the ids it touched."""
+    table = Base.metadata.tables[entity]
+    batch = _Batch(table, _current(table, {event.entity_id for event in events}))
+    held = _held(entity, events)
+    for event in events:
+        if event.before is None:
+            _take_away(batch, event, held, report)
+        elif event.after is None:
+            _bring_back(batch, event)
+        else:
+            _put_back(batch, event, report)
+    _write(batch)
+    touched = batch.removals | set(batch.returns) | set(batch.changes)
+    report.restored += len(touched)
+    return touched
+
+
+def _held(entity: str, events: list[AuditEvent]) -> dict[UUID, str]:
+    guard = _owners[entity].guard
+    made = {event.entity_id for event in events if event.before is None}
+    return guard(made) if guard and made else {}
+
+
+def _current(table: sa.Table, ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    rows = db.session.execute(
+        sa.select(table).where(table.c.school_id == current_school_id(), table.c.id.in_(ids))
+    )
+    return {row["id"]: dict(row) for row in rows.mappings()}
+
+
+def _take_away(batch: _Batch, event: AuditEvent, held: dict[UUID, str], report: UndoReport) -> None:
+    """Remove a row the act had made, unless somebody worked on it since."""
+    row = batch.rows.get(event.entity_id)
+    if row is None:
+        return
+    after = event.after or {}
+    edited = [name for name in after if name in batch.table.c and plain(row[name]) != after[name]]
+    for name in edited:
+        report.kept.append(Kept(event.entity, event.entity_id, name, plain(row[name]), after[name]))
+    if event.entity_id in held and not edited:
+        report.kept.append(Kept(event.entity, event.entity_id, "", held[event.entity_id], None))
+    if edited or event.entity_id in held:
+        return
+    batch.changes.pop(event.entity_id, None)
+    batch.removals.add(event.entity_id)
+    del batch.rows[event.entity_id]
+    _note(batch, event, before=after, after=None)
+
+
+def _bring_back(batch: _Batch, event: AuditEvent) -> None:
+    """Make a row again that the act had removed, unless it is there."""
+    if event.entity_id in batch.rows or event.entity_id in batch.returns:
+        return
+    batch.returns[event.entity_id] = event.before or {}
+    _note(batch, event, before=None, after=event.before)
+
+
+def _put_back(batch: _Batch, event: AuditEvent, report: UndoReport) -> None:
+    """Field by field: what still equals `after` becomes `before` again."""
+    row = batch.rows.get(event.entity_id)
+    if row is None:
+        return
+    was, now = event.before or {}, event.after or {}
+    restored: list[str] = []
+    for name, ours in now.items():
+        theirs = _read(row, name)
+        if theirs == ours:
+            _lay(batch, row, event.entity_id, name, was.get(name))
+            restored.append(name)
+        elif theirs != was.get(name):
+            report.kept.append(Kept(event.entity, event.entity_id, name, theirs, ours))
+    if restored:
+        _note(
+            batch,
+            event,
+            before={name: now[name] for name in restored},
+            after={name: was.get(name) for name in restored},
+        )
+
+
+def _read(row: dict[str, Any], name: str) -> Any:
+    """A field as the audit writes it; "custom.<id>" is one value inside the column `custom`."""
+    column, _, key = name.partition(".")
+    value = row.get(column)
+    return (value or {}).get(key) if key else plain(value)
+
+
+def _lay(batch: _Batch, row: dict[str, Any], row_id: UUID, name: str, value: Any) -> None:
+    column, _, key = name.partition(".")
+    if column not in batch.table.c or column in _OWN_FIELDS:
+        return
+    if key:
+        inside = {**(row[column] or {}), key: value}
+        row[column] = {k: v for k, v in inside.items() if v is not None}
+    else:
+        row[column] = typed(batch.table.c[column], value)
+    batch.changes.setdefault(row_id, {})[column] = row[column]
+
+
+def _note(batch: _Batch, event: AuditEvent, *, before: Facts | None, after: Facts | None) -> None:
+    actor = current_actor()
+    batch.notes.append(
+        {
+            "happened_on": clock.today(),
+            "school_id": current_school_id(),
+            "id": new_id(),
+            "at": clock.now(),
+            "action": f"{event.entity}.undone",
+            "entity": event.entity,
+            "entity_id": event.entity_id,
+            "about_id": event.about_id,
+            "actor_id": actor.user_id,
+            "actor_name": actor.name,
+            "request_id": actor.request_id,
+            "change_set_id": None,
+            "before": before,
+            "after": after,
+        }
+    )
+
+
+def _write(batch: _Batch) -> None:
+    table, school_id = batch.table, current_school_id()
+    if batch.removals:
+        db.session.execute(
+            sa.delete(table).where(table.c.school_id == school_id, table.c.id.in_(batch.removals))
+        )
+    _write_changes(table, batch.changes)
+    if batch.returns:
+        db.session.execute(
+            sa.insert(table),
+            [
+                {
+                    **{n: typed(table.c[n], v) for n, v in facts.items() if n in table.c},
+                    "school_id": school_id,
+                    "id": row_id,
+                }
+                for row_id, facts in batch.returns.items()
+            ],
+        )
+    if batch.notes:
+        db.session.execute(sa.insert(AuditEvent.__table__), batch.notes)  # type: ignore[arg-type]
+
+
+def _write_changes(table: sa.Table, changes: dict[UUID, Facts]) -> None:
+    """One prepared statement for each set of columns."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row_id, values in changes.items():
+        names = tuple(sorted(values))
+        alike[names].append({"row_id": row_id, **{f"new_{n}": values[n] for n in names}})
+    for names, rows in alike.items():
+        new: dict[str, Any] = {n: sa.bindparam(f"new_{n}", type_=table.c[n].type) for n in names}
+        if "version" in table.c:
+            new["version"] = table.c.version + 1
+        if "updated_at" in table.c:
+            new["updated_at"] = sa.bindparam("new_at", clock.now(), type_=table.c.updated_at.type)
+        statement = (
+            sa.update(table)
+            .where(
+                table.c.school_id
+                == sa.bindparam("row_school", current_school_id(), type_=sa.Uuid()),
+                table.c.id == sa.bindparam("row_id", type_=sa.Uuid()),
+            )
+            .values(new)
+        )
+        db.session.connection().execute(statement, rows)
+
+
+def typed(column: sa.Column[Any], value: Any) -> Any:
+    """A value as the audit keeps it, in the column's own type again."""
+    if not isinstance(value, str):
+        return value
+    if isinstance(column.type, sa.Uuid):
+        return UUID(value)
+    if isinstance(column.type, UtcDateTime):
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if isinstance(column.type, sa.Date) else value
+
+
+def may_be_undone(events: Iterable[AuditEvent]) -> set[UUID]:
+    """Of these events, the ids whose act still stands in at least one field."""
+    by_entity: dict[str, list[AuditEvent]] = defaultdict(list)
+    for event in events:
+        if event.entity in _owners and not event.action.endswith(".undone"):
+            by_entity[event.entity].append(event)
+    found: set[UUID] = set()
+    for entity, mine in by_entity.items():
+        rows = _current(Base.metadata.tables[entity], {event.entity_id for event in mine})
+        found |= {event.id for event in mine if _stands(event, rows.get(event.entity_id))}
+    return found
+
+
+def _stands(event: AuditEvent, row: dict[str, Any] | None) -> bool:
+    if event.after is None:
+        return row is None
+    if row is None or (event.before is None and event.entity in {"student", "guardian"}):
+        return False  # people are archived, never undone away one by one
+    return any(_read(row, name) == value for name, value in event.after.items())

@@ -1,0 +1,67 @@
+"""Turn what a person typed into a condition: every word is the beginning of some word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from school.db import db
+from school.search.index import after_prefix, having_word
+from school.search.models import Kind, SearchWord
+from school.search.words import words_of
+
+BROAD = 5_000
+_MOST_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A condition on an id. `is_broad`: so many fit that counting them is not worth the time."""
+
+    conditions: list[sa.ColumnElement[bool]]
+    is_broad: bool = False
+
+
+def match(kind: Kind, entity_id: Any, question: str) -> Match:
+    """What the question asks of `entity_id`; nothing for an empty question.
+
+    Few hits are gathered by the index of words and looked up. Where the rarest word fits
+    thousands, the list is read in its order instead and each row asked for the words: the first
+    page fills long before the thousands are gathered and sorted.
+    """
+    words = list(dict.fromkeys(words_of(question)))[:_MOST_WORDS]
+    if not words:
+        return Match([sa.false()] if question.strip() else [])
+    counts = _counts(kind, words)
+    rarest = min(words, key=lambda word: counts[word])
+    if counts[rarest] > BROAD:
+        return Match([_has(kind, entity_id, word) for word in words], is_broad=True)
+    gathered = entity_id.in_(having_word(kind, rarest))
+    return Match([gathered, *(_has(kind, entity_id, w) for w in words if w != rarest)])
+
+
+def _counts(kind: Kind, words: list[str]) -> dict[str, int]:
+    """How many entries begin with each word, counted no further than `BROAD`."""
+    columns = [
+        sa.select(sa.func.count())
+        .select_from(having_word(kind, word).limit(BROAD + 1).subquery())
+        .scalar_subquery()
+        for word in words
+    ]
+    return dict(zip(words, db.session.execute(sa.select(*columns)).one(), strict=True))
+
+
+def _has(kind: Kind, entity_id: Any, word: str) -> sa.ColumnElement[bool]:
+    entry = aliased(SearchWord)
+    return sa.exists(
+        sa.select(1).where(
+            entry.school_id == entity_id.class_.school_id,
+            entry.entity_id == entity_id,
+            entry.kind == kind,
+            entry.word >= word,
+            entry.word < after_prefix(word),
+        )
+    )

@@ -1,0 +1,59 @@
+"""One student, and several by id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school.db import db
+from school.errors import NotFound
+from school.students.models import Student
+
+_TAIL = re.compile(r"(\d+)(?!.*\d)")
+
+
+def get_student(student_id: UUID) -> Student:
+    """Raises NotFound, for another school's student too."""
+    student = db.session.scalar(sa.select(Student).where(Student.id == student_id))
+    if student is None:
+        raise NotFound("There is no such student.")
+    return student
+
+
+def get_students(student_ids: Collection[UUID]) -> list[Student]:
+    """Those of the ids that are this school's, by name."""
+    return list(
+        db.session.scalars(
+            sa.select(Student)
+            .where(Student.id.in_(student_ids))
+            .order_by(Student.sort_name, Student.id)
+        )
+    )
+
+
+def find_by_number(admission_number: str) -> Student | None:
+    return db.session.scalar(sa.select(Student).where(Student.admission_number == admission_number))
+
+
+def next_admission_number() -> str:
+    """The number after the one given last, as a suggestion: "S-0419" after "S-0418"."""
+    last = db.session.scalar(
+        sa.select(Student.admission_number).order_by(Student.id.desc()).limit(1)
+    )
+    number = last or "1000"
+    while True:
+        number = _raised(number)
+        if find_by_number(number) is None:
+            return number
+
+
+def _raised(number: str) -> str:
+    """The last group of digits raised by one, as wide as it was."""
+    found = _TAIL.search(number)
+    if found is None:
+        return f"{number}-1"
+    digits = found.group(1)
+    return number[: found.start()] + str(int(digits) + 1).zfill(len(digits)) + number[found.end() :]

@@ -1,0 +1,33 @@
+"""Move students to a class, as one act that can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from uuid import UUID
+
+from school.academics.models import SchoolClass
+from school.audit import log
+from school.audit.models import ChangeSet
+from school.db import db
+from school.enrollment import service as enrollment
+from school.errors import Conflict
+from school.students import queries
+from school.students.models import StudentStatus
+
+
+def move_to_class(student_ids: Collection[UUID], school_class: SchoolClass, on: date) -> ChangeSet:
+    """From `on` they are in this class. Raises Conflict when nobody has to move."""
+    students = [
+        student
+        for student in queries.get_students(student_ids)
+        if student.status != StudentStatus.ARCHIVED
+    ]
+    change_set = log.open_change_set("class.move", f"Moved to class {school_class.name}")
+    ids = [student.id for student in students]
+    made = enrollment.place_many(ids, school_class, on, change_set=change_set)
+    if not made:
+        raise Conflict("They are in class %(name)s already.", name=school_class.name)
+    change_set.counts = {"students": len(made)}
+    db.session.flush()
+    return change_set

@@ -1,0 +1,165 @@
+"""What follows from names: sorting names and search words, kept true after writes and undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import cache
+from school.audit.undo import undoable
+from school.db import db
+from school.enrollment.models import Enrollment
+from school.files.models import File, OwnerKind
+from school.search import index
+from school.search.models import Kind, SearchWord
+from school.search.words import fold, words_of
+from school.students.models import Guardian, Student, StudentGuardian
+from school.students.queries.families import OF_LINK, digits_of
+from school.tenancy.scope import current_school_id
+
+_CHUNK = 500
+
+
+def student_sort_name(family_name: str, given_name: str | None) -> str:
+    """Folded, family name first, so that every database sorts it alike."""
+    return fold(f"{family_name} {given_name or ''}".strip())[:400]
+
+
+def guardian_sort_name(name: str) -> str:
+    """The last word first: "Katarzyna Dąbrowska" stands under D."""
+    words = fold(name).split()
+    return " ".join([*words[-1:], *words[:-1]])[:400]
+
+
+def index_students(student_ids: Collection[UUID]) -> None:
+    """Rewrite the words by which these students are found, with their guardians' names."""
+    ids = list(student_ids)
+    for start in range(0, len(ids), _CHUNK):
+        _index_students(ids[start : start + _CHUNK])
+    cache.forget(current_school_id(), "students")
+
+
+def _index_students(ids: list[UUID]) -> None:
+    names: dict[UUID, list[str]] = {}
+    rows = db.session.execute(
+        sa.select(StudentGuardian.student_id, Guardian.name)
+        .join(Guardian, OF_LINK)
+        .where(StudentGuardian.student_id.in_(ids))
+    )
+    for student_id, name in rows:
+        names.setdefault(student_id, []).append(name)
+    students = db.session.execute(
+        sa.select(
+            Student.id,
+            Student.admission_number,
+            Student.family_name,
+            Student.given_name,
+            Student.preferred_name,
+        ).where(Student.id.in_(ids))
+    )
+    found = {row[0]: [*row[1:], *names.get(row[0], [])] for row in students}
+    _replace_words(Kind.STUDENT, ids, found)
+
+
+def index_guardians(guardian_ids: Collection[UUID]) -> None:
+    """Rewrite the words of guardians, and of the students found by their names."""
+    ids = list(guardian_ids)
+    touched: set[UUID] = set()
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        rows = db.session.execute(
+            sa.select(Guardian.id, Guardian.name, Guardian.email, Guardian.phone).where(
+                Guardian.id.in_(chunk)
+            )
+        )
+        found = {row[0]: [row[1], row[2], row[3], digits_of(row[3])] for row in rows}
+        _replace_words(Kind.GUARDIAN, chunk, found)
+        touched |= set(
+            db.session.scalars(
+                sa.select(StudentGuardian.student_id).where(StudentGuardian.guardian_id.in_(chunk))
+            )
+        )
+    index_students(touched)
+
+
+def _replace_words(kind: Kind, ids: list[UUID], found: dict[UUID, list[str | None]]) -> None:
+    """One look, one delete and one insert for all of them."""
+    wanted = {
+        (entity_id, word)
+        for entity_id, texts in found.items()
+        for text in texts
+        if text
+        for word in words_of(text)
+    }
+    rows = db.session.execute(
+        sa.select(SearchWord.entity_id, SearchWord.word).where(
+            SearchWord.kind == kind, SearchWord.entity_id.in_(ids)
+        )
+    )
+    present = {(row[0], row[1]) for row in rows}
+    index.forget_words(kind, present - wanted)
+    db.session.add_all(
+        SearchWord(kind=kind, entity_id=entity_id, word=word)
+        for entity_id, word in wanted - present
+    )
+    db.session.flush()
+
+
+def _student_undone(ids: Collection[UUID]) -> None:
+    for chunk in _chunked(ids):
+        for student in db.session.scalars(sa.select(Student).where(Student.id.in_(chunk))):
+            student.sort_name = student_sort_name(student.family_name, student.given_name)
+        db.session.flush()
+    index_students(ids)
+
+
+def _guardian_undone(ids: Collection[UUID]) -> None:
+    for chunk in _chunked(ids):
+        for guardian in db.session.scalars(sa.select(Guardian).where(Guardian.id.in_(chunk))):
+            guardian.sort_name = guardian_sort_name(guardian.name)
+        db.session.flush()
+    index_guardians(ids)
+
+
+def _link_undone(_ids: Collection[UUID]) -> None:
+    cache.forget(current_school_id(), "students")
+
+
+def _what_hangs_on_student(ids: Collection[UUID]) -> dict[UUID, str]:
+    """New students somebody gave files, a guardian or a class since they came."""
+    found: dict[UUID, str] = {}
+    for reason, owner, condition in (
+        ("guardian", StudentGuardian.student_id, sa.true()),
+        ("enrollment", Enrollment.student_id, sa.true()),
+        ("file", File.owner_id, File.owner_kind == OwnerKind.STUDENT),
+    ):
+        rows = db.session.scalars(sa.select(owner).where(owner.in_(ids), condition))
+        found |= dict.fromkeys(rows, reason)
+    return found
+
+
+def _what_hangs_on_guardian(ids: Collection[UUID]) -> dict[UUID, str]:
+    rows = db.session.scalars(
+        sa.select(StudentGuardian.guardian_id).where(StudentGuardian.guardian_id.in_(ids))
+    )
+    return dict.fromkeys(rows, "student")
+
+
+def _what_hangs_on_class(ids: Collection[UUID]) -> dict[UUID, str]:
+    rows = db.session.scalars(sa.select(Enrollment.class_id).where(Enrollment.class_id.in_(ids)))
+    return dict.fromkeys(rows, "enrollment")
+
+
+def _chunked(ids: Iterable[UUID]) -> Iterable[list[UUID]]:
+    rest = list(ids)
+    for start in range(0, len(rest), _CHUNK):
+        yield rest[start : start + _CHUNK]
+
+
+undoable("student", guard=_what_hangs_on_student, refresh=_student_undone)
+undoable("guardian", guard=_what_hangs_on_guardian, refresh=_guardian_undone)
+undoable("student_guardian", refresh=_link_undone)
+undoable("school_class", guard=_what_hangs_on_class)
+undoable("custom_field")
