@@ -9,7 +9,7 @@ from babel.messages.catalog import Catalog
 
 from tools.translations import catalog_of, compiled, extract_sentences, faults_of
 
-SOURCE = '''
+SOURCE = """
 from flask_babel import gettext as _
 MESSAGES = {"full": "This class is full."}
 CODES = {"x": "not a sentence"}
@@ -18,7 +18,7 @@ def f(n, late):
     raise errors.NotFound("There is no such student." if late else "There is no such file.")
     progress(0.5, "Half of it")
     return _("Saved")
-'''
+"""
 
 
 def test_sentences_of_pages_and_of_floors_without_gettext_are_found():
