@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,23 +15,13 @@ from xml.parsers import expat
 import python_calamine
 
 from school.errors import Invalid, TooLarge
+from school.spreadsheets.archive import DAMAGED, PROTECTED, TOO_MUCH, check_archive
+from school.spreadsheets.vastness import check_cells
 from school.spreadsheets.workbook import MAX_COLUMNS, MAX_ROWS, Cell, Merge, Row, Workbook
 
-_MAX_ENTRIES: Final = 2_000
-_MAX_UNPACKED_BYTES: Final = 300 * 1024 * 1024
-_MAX_RATIO: Final = 150
-_RATIO_MATTERS_BYTES: Final = 20 * 1024 * 1024
 _MAX_SMALL_PART_BYTES: Final = 4 * 1024 * 1024
 _CHUNK_BYTES: Final = 1 << 18
 
-_DAMAGED: Final = (
-    "This workbook is damaged or was not saved completely. Open it in the spreadsheet program, "
-    "save it again and try once more."
-)
-_TOO_MUCH: Final = "This workbook unpacks to far more than a list needs, so it was not opened."
-_NOT_A_WORKBOOK: Final = (
-    "This file is an archive, but not an Excel workbook. Save the list as .xlsx or CSV."
-)
 _TOO_MANY_ROWS: Final = (
     "This workbook has more than %(limit)s rows. Split it into smaller files."
 )
@@ -105,8 +93,7 @@ def open_excel(path: Path, *, filename: str) -> Workbook:
     check_archive(path)
     with zipfile.ZipFile(path) as archive:
         parts = _sheet_parts(archive)
-        for part in parts.values():
-            _refuse_a_vast_sheet(archive, part)
+        check_cells(archive, list(parts.values()))
         hidden = {name: _hidden_columns(archive, part) for name, part in parts.items()}
         counts_from_1904 = _counts_from_1904(archive)
     book = _calamine(lambda: _open(path))
@@ -137,83 +124,14 @@ def _calamine(read: Callable[[], Answer]) -> Answer:
     try:
         return read()
     except python_calamine.PasswordError as locked:
-        raise Invalid(
-            "This workbook is protected by a password. Remove the password and save it again."
-        ) from locked
+        raise Invalid(PROTECTED) from locked
     except (python_calamine.CalamineError, OSError, ValueError) as broken:
-        raise Invalid(_DAMAGED) from broken
+        raise Invalid(DAMAGED) from broken
     except BaseException as panic:
         # A panic in the Rust reader derives from BaseException; it says: this file is broken.
         if type(panic).__name__ != "PanicException":
             raise
-        raise Invalid(_DAMAGED) from panic
-
-
-# ── The archive ──────────────────────────────────────────────────────────────────────────────
-
-
-def check_archive(path: Path) -> None:
-    """Unpacks every part into nothing, counting: sizes an archive states may be lies."""
-    try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
-            entries = archive.infolist()
-            _check_directory(entries)
-            _check_sizes(stream, entries, packed_bytes=path.stat().st_size)
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError) as broken:
-        raise Invalid(_DAMAGED) from broken
-    except (NotImplementedError, RuntimeError) as unreadable:
-        raise Invalid(_DAMAGED) from unreadable
-
-
-def _check_directory(entries: list[zipfile.ZipInfo]) -> None:
-    names = [entry.filename for entry in entries]
-    if len(names) > _MAX_ENTRIES:
-        raise TooLarge(_TOO_MUCH)
-    if len(set(names)) != len(names):
-        raise Invalid(_DAMAGED)
-    if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
-        raise Invalid(_NOT_A_WORKBOOK)
-    if any(entry.flag_bits & 1 for entry in entries):
-        raise Invalid(
-            "This workbook is protected by a password. Remove the password and save it again."
-        )
-    if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-           for entry in entries):
-        raise Invalid(_DAMAGED)
-
-
-def _check_sizes(
-    stream: BinaryIO, entries: list[zipfile.ZipInfo], *, packed_bytes: int
-) -> None:
-    total = 0
-    for entry in entries:
-        total += _unpacked_bytes(stream, entry, limit=_MAX_UNPACKED_BYTES - total)
-        is_bomb = total > _RATIO_MATTERS_BYTES and total > packed_bytes * _MAX_RATIO
-        if is_bomb or total >= _MAX_UNPACKED_BYTES:
-            raise TooLarge(_TOO_MUCH)
-
-
-def _unpacked_bytes(stream: BinaryIO, entry: zipfile.ZipInfo, *, limit: int) -> int:
-    """How many bytes the entry really unpacks to; stops counting at `limit`."""
-    stream.seek(entry.header_offset)
-    header = stream.read(30)
-    if header[:4] != b"PK\x03\x04":
-        raise zipfile.BadZipFile
-    name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
-    stream.seek(name_bytes + extra_bytes, 1)
-    if entry.compress_type == zipfile.ZIP_STORED:
-        return entry.compress_size
-    unpacker = zlib.decompressobj(-15)
-    count, left = 0, entry.compress_size
-    while left > 0 and count < limit and not unpacker.eof:
-        packed = stream.read(min(_CHUNK_BYTES, left))
-        if not packed:
-            raise zipfile.BadZipFile
-        left -= len(packed)
-        while packed and count < limit:
-            count += len(unpacker.decompress(packed, _CHUNK_BYTES))
-            packed = unpacker.unconsumed_tail
-    return count
+        raise Invalid(DAMAGED) from panic
 
 
 # ── The XML parts ────────────────────────────────────────────────────────────────────────────
@@ -237,11 +155,11 @@ def _read_elements(
     except _EnoughSeen:
         return
     except expat.ExpatError as broken:
-        raise Invalid(_DAMAGED) from broken
+        raise Invalid(DAMAGED) from broken
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise Invalid(_DAMAGED)
+    raise Invalid(DAMAGED)
 
 
 def _small_part(archive: zipfile.ZipFile, name: str) -> list[tuple[str, Attributes]]:
@@ -249,11 +167,11 @@ def _small_part(archive: zipfile.ZipFile, name: str) -> list[tuple[str, Attribut
     try:
         entry = archive.getinfo(name)
         if entry.file_size > _MAX_SMALL_PART_BYTES:
-            raise TooLarge(_TOO_MUCH)
+            raise TooLarge(TOO_MUCH)
         with archive.open(entry) as stream:
             _read_elements(cast("BinaryIO", stream), lambda tag, seen: found.append((tag, seen)))
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError) as broken:
-        raise Invalid(_DAMAGED) from broken
+        raise Invalid(DAMAGED) from broken
     return found
 
 
@@ -294,35 +212,5 @@ def _hidden_columns(archive: zipfile.ZipFile, part: str) -> frozenset[int]:
         with archive.open(part) as stream:
             _read_elements(cast("BinaryIO", stream), see)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as broken:
-        raise Invalid(_DAMAGED) from broken
+        raise Invalid(DAMAGED) from broken
     return frozenset(hidden)
-
-
-# One filled cell far away (XFD1048576) would make the reader lay out every cell before it.
-_FAR_AWAY: Final = re.compile(
-    rb"<(?:\w+:)?c\s[^<>]*?\br\s*=\s*[\"'](?:[A-Z]{1,3}(\d{6,})|(?:[A-Z]{3}|S[G-Z]|[T-Z][A-Z])\d+)"
-    rb"[\"'][^<>]*(?<!/)>\s*<(?!/)"
-)
-_OVERLAP_BYTES: Final = 512
-
-
-def _refuse_a_vast_sheet(archive: zipfile.ZipFile, part: str) -> None:
-    try:
-        with archive.open(part) as stream:
-            before = b""
-            while chunk := stream.read(_CHUNK_BYTES):
-                if b"\0" in chunk:
-                    raise Invalid(_DAMAGED)
-                window = before + chunk
-                for far in _FAR_AWAY.finditer(window):
-                    _refuse_far_cell(far)
-                before = window[-_OVERLAP_BYTES:]
-    except (zipfile.BadZipFile, zlib.error, EOFError) as broken:
-        raise Invalid(_DAMAGED) from broken
-
-
-def _refuse_far_cell(far: re.Match[bytes]) -> None:
-    if far[1] is None:
-        raise TooLarge("This workbook has more than %(limit)s columns.", limit=MAX_COLUMNS)
-    if int(far[1][:12]) > MAX_ROWS:
-        raise TooLarge(_TOO_MANY_ROWS, limit=MAX_ROWS)

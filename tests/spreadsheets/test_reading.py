@@ -163,7 +163,7 @@ def simple(book):
     for line, name in enumerate(["Lee", "Low", "May"], start=1):
         sheet.write(line, 0, name)
     sheet.write(4, 0, 12.0)
-    sheet.write(4, 1, True)  # noqa: FBT003
+    sheet.write(4, 1, True)
     sheet.set_column(2, 2, None, None, {"hidden": True})
     book.add_worksheet("Old").hide()
 
@@ -286,3 +286,33 @@ def test_a_workbook_with_any_broken_part_gives_rows_or_a_sentence(opened, part, 
             list(sheet.rows(fill_down=True))
     except DomainError as refused:
         assert str(refused).endswith((".", "more."))  # noqa: PT017
+
+
+def test_a_long_shared_text_in_very_many_cells_is_refused(opened):
+    texts = (b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>'
+             + b"x" * 30_000 + b"</t></si></sst>")
+    cells = b"".join(b'<row r="%d"><c r="A%d" t="s"><v>0</v></c></row>' % (line, line)
+                     for line in range(1, 20_001))
+    sheet = (b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+             b"<sheetData>" + cells + b"</sheetData></worksheet>")
+    with pytest.raises(TooLarge, match="unpacks to far more"):
+        opened(repacked(xlsx(simple), **{"xl__sharedStrings.xml": texts,
+                                         "xl__worksheets__sheet1.xml": sheet}), "a.xlsx")
+
+
+def test_one_long_note_among_many_cells_is_no_matter(opened):
+    def write(book):
+        sheet = book.add_worksheet()
+        sheet.write(0, 0, "x" * 32_000)
+        for line in range(1, 12_000):
+            sheet.write(line, 0, "short")
+    assert len(rows(opened(xlsx(write), "a.xlsx"))) == 12_000
+
+
+def test_a_sheet_both_wide_and_tall_is_sent_to_csv(opened):
+    def write(book):
+        sheet = book.add_worksheet()
+        sheet.write(0, 80, "wide")
+        sheet.write(30_000, 0, "tall")
+    with pytest.raises(TooLarge, match="Save it as CSV"):
+        opened(xlsx(write), "a.xlsx")

@@ -40,6 +40,7 @@ _TIME: Final = re.compile(
 _NUMERIC: Final = re.compile(
     r"(\d{1,4})\s*[-/.\s年,]\s*(\d{1,2})\s*[-/.\s月,]\s*(\d{1,4})\s*日?\.?"
 )
+_LONGEST_DATE: Final = 60
 _SERIAL: Final = re.compile(r"(\d{5})(?:\.0+)?")
 _COMPACT: Final = re.compile(r"\d{8}")
 _WORDS: Final = re.compile(r"\d+|[^\W\d_][^\W\d_\u0900-\u097f]*[\u0900-\u097f]*")
@@ -104,6 +105,9 @@ def _full_year(parts: _Parts, this_year: int) -> int:
 
 
 def _parts(text: str) -> _Parts | None:
+    # Longer texts are no dates, and would keep the patterns below busy for long.
+    if len(text) > _LONGEST_DATE:
+        return None
     text = _TIME.sub("", text.strip())
     numeric = _NUMERIC.fullmatch(text)
     if numeric:
@@ -129,7 +133,7 @@ def _compact_parts(text: str) -> _Parts:
 
 
 def _named_parts(text: str) -> _Parts | None:
-    words = _WORDS.findall(text) if len(text) <= 60 else []
+    words = _WORDS.findall(text)
     months = [MONTHS[name] for name in map(folded, words) if name in MONTHS]
     numbers = [word for word in words if word.isdecimal()]
     if len(months) != 1 or len(numbers) != 2:

@@ -48,7 +48,7 @@ def _share(texts: list[str], test: Callable[[str], bool]) -> float:
 
 
 def _is_email(text: str) -> bool:
-    return bool(_EMAIL.fullmatch(text))
+    return len(text) <= 320 and bool(_EMAIL.fullmatch(text))
 
 
 def _is_gender(text: str) -> bool:

@@ -22,6 +22,7 @@ from school.roster.sheet.words import (
 )
 
 _LONGEST_GUARDIAN_WORDS: Final = 3
+_LONGEST_HEADING: Final = 200
 # What a field is called when it is a guardian's.
 _GUARDIAN_FIELD: Final[dict[str, str]] = {
     BARE_NAME: "name", Target.FULL_NAME: "name", Target.FAMILY_NAME: "family_name",
@@ -52,9 +53,15 @@ class Heading:
     person: Person | None = None
 
 
-@lru_cache(maxsize=4096)
 def recognise(header: str, group: str = "") -> Heading | None:
     """What the heading (under its group heading) means; None if it says nothing we know."""
+    if len(header) > _LONGEST_HEADING:
+        return None
+    return _recognise(header, group if len(group) <= _LONGEST_HEADING else "")
+
+
+@lru_cache(maxsize=4096)
+def _recognise(header: str, group: str) -> Heading | None:
     words = _words(header)
     if not words:
         return None
@@ -73,7 +80,7 @@ def recognise(header: str, group: str = "") -> Heading | None:
 
 def person_in(text: str) -> Person | None:
     """The guardian a text such as "Guardian 1" speaks of."""
-    return _guardian_in(_words(text))[0]
+    return _guardian_in(_words(text))[0] if len(text) <= _LONGEST_HEADING else None
 
 
 def _words(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from datetime import date
 
 import pytest
@@ -260,3 +261,15 @@ def test_mapping_kept_from_an_earlier_version_of_a_file_still_fits(roster):
                  mapping=Mapping.from_json(old.to_json()))
     assert new.header_line == 2
     assert next(iter(new)).values.grade_level == "7A"
+
+
+@pytest.mark.parametrize("cell", [
+    "1" + " " * 60_000 + "2", "T" * 60_000, "1-" * 30_000, "@." * 30_000, "?" * 60_000,
+    "a@" + "a." * 30_000, ", " * 30_000, "'" * 60_000, "\u200c" * 60_000,
+])
+def test_a_very_long_cell_costs_little_time(roster, cell):
+    started = time.process_time()
+    rows = list(roster("Surname,Forename,DOB,Phone,Email,Odd\n" + ",".join([f'"{cell}"'] * 6) + "\n"))
+    assert len(rows) <= 1
+    # Reading it all takes some milliseconds; a pattern that runs away takes minutes.
+    assert time.process_time() - started < 5
