@@ -7,10 +7,11 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import structlog
 from flask import Flask, current_app, request, session
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, get_locale, gettext
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -20,8 +21,16 @@ from config_enhanced import Settings, read_settings
 from school import cache, worker
 from school import db as database
 from school.db import db
-from school.permissions import Person
+from school.files import jobs as files_jobs  # noqa: F401 - registers its handlers
+from school.files import policy as files_policy
+from school.files import views as files_views
+from school.files.models import OwnerKind
+from school.files.service import shelf as files_shelf
+from school.files.service.shelf import Shelf
+from school.permissions import Permission, Person
 from school.storage.factory import open_storage
+from school.students import policy as students_policy
+from school.students import queries as students_queries
 from school.web import errors, formats, headers, health, sessions
 from school.web.access import current_person
 from school.web.navigation import navigation_for
@@ -154,6 +163,56 @@ def _open_doors(app: Flask) -> None:
     """Register every domain's pages, endpoints and jobs."""
     health.init_health(app)
     app.context_processor(_page_context)
+    _open_files(app)
+
+
+def _open_files(app: Flask) -> None:
+    files_shelf.connect(_find_shelf)
+    app.register_blueprint(files_views.bp)
+    files_policy.register_owner(
+        OwnerKind.STUDENT,
+        may_view=students_policy.may_view,
+        # Whoever works for the school and sees the student; FILE_UPLOAD is asked for besides.
+        may_edit=lambda person, student_id: (
+            person.is_staff and students_policy.may_view(person, student_id)
+        ),
+        card=_card_of_student,
+        set_photo=_set_photo_of_student,
+    )
+
+
+def _card_of_student(student_id: UUID) -> files_policy.OwnerCard | None:
+    """What the pages about files say of a student."""
+    student = students_queries.get_student(student_id)
+    parts = [student.given_name or "", student.family_name]
+    name = " ".join(reversed(parts) if student.family_name_first else parts).strip()
+    url = f"/students/{student.id}"
+    tabs = [(gettext("Overview"), url), (gettext("Files"), f"{url}/files")]
+    person = current_person()
+    if person is not None and person.may(Permission.HISTORY_VIEW):
+        tabs.append((gettext("History"), f"{url}/history"))
+    return files_policy.OwnerCard(
+        title=name,
+        url=url,
+        sentence=student.admission_number,
+        crumbs=((gettext("Students"), "/students"),),
+        tabs=tuple({"label": label, "url": target} for label, target in tabs),
+    )
+
+
+def _set_photo_of_student(student_id: UUID, file_id: UUID | None) -> None:
+    student = students_queries.get_student(student_id)
+    student.photo_file_id = file_id
+    cache.forget(student.school_id, "students")
+
+
+def _find_shelf() -> Shelf:
+    settings = current_app.config["SETTINGS"]
+    return Shelf(
+        provider=current_app.extensions["school.storage"],
+        most_bytes=settings.max_upload_mib * 1024 * 1024,
+        signing_keys=tuple(settings.signing_keys),
+    )
 
 
 def _page_context() -> dict[str, Any]:

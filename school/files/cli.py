@@ -1,0 +1,68 @@
+"""`python -m school files …`: what is kept, and putting right what was left behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+
+from school.db import db
+from school.errors import NotFound
+from school.files.queries import list_all_files
+from school.files.service.sweeping import Swept, sweep
+from school.tenancy.models import School
+from school.tenancy.scope import school_scope
+
+
+@click.group("files")
+def files() -> None:
+    """Files: what is kept, and what needs putting right."""
+
+
+@files.command("sweep")
+@click.option("--school", "slug", help="Only this school (its short name).")
+@click.option("--json", "as_json", is_flag=True, help="One object for machines.")
+def sweep_command(slug: str | None, *, as_json: bool) -> None:
+    """Remove what broken uploads left behind, and carry out waiting deletions."""
+    total = Swept()
+    for school_id in _school_ids(slug):
+        with school_scope(school_id):
+            total += sweep()
+    if as_json:
+        click.echo(json.dumps(asdict(total)))
+        return
+    click.echo(
+        f"{total.discarded} broken uploads let go, {total.deleted} objects deleted, "
+        f"{total.failed} could not be deleted yet, {total.waiting} still waiting."
+    )
+
+
+@files.command("list")
+@click.option("--school", "slug", required=True, help="The school's short name.")
+@click.option("--limit", default=1000, show_default=True, help="How many at most.")
+@click.option("--json", "as_json", is_flag=True, help="One object per line for machines.")
+def list_command(slug: str, limit: int, *, as_json: bool) -> None:
+    """List a school's files: id, size, version and name."""
+    for school_id in _school_ids(slug):
+        with school_scope(school_id):
+            for row in list_all_files(limit=limit):
+                facts = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+                click.echo(
+                    json.dumps(facts, default=str)
+                    if as_json
+                    else f"{row.id}  {row.size_bytes:>12,}  v{row.number:<3} {row.name}"
+                )
+
+
+def _school_ids(slug: str | None) -> list[UUID]:
+    wanted = sa.select(School.id).order_by(School.id)
+    if slug:
+        wanted = wanted.where(School.slug == slug)
+    found = list(db.session.scalars(wanted))
+    db.session.remove()
+    if slug and not found:
+        raise NotFound("There is no school with the short name %(slug)s.", slug=slug)
+    return found

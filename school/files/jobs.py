@@ -1,0 +1,20 @@
+"""Background work: put right what crashes and slow providers left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from school.files.service.sweeping import SWEEP, Swept, sweep
+from school.jobs.queue import handler
+
+
+@handler(SWEEP)
+def sweep_files() -> dict[str, Any]:
+    """One school's sweep; plans the next itself while anything is still to be done."""
+    swept: Swept = sweep()
+    return {
+        "discarded": swept.discarded,
+        "deleted": swept.deleted,
+        "failed": swept.failed,
+        "waiting": swept.waiting,
+    }

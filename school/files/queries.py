@@ -1,0 +1,279 @@
+"""Reads: an owner's files, one file with its versions, where the bytes lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import cache
+from school.accounts.models import Membership, User
+from school.db import db
+from school.errors import NotFound
+from school.files.models import Blob, BlobLocation, BlobState, File, FileVersion, LocationState
+from school.permissions import Person, Role
+from school.tenancy.models import School, SchoolStatus
+from school.tenancy.scope import current_school_id
+
+MOST_LISTED = 500
+PHOTO = "photo"
+GONE = "This file is not here."
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file as a list shows it, with what its current version says."""
+
+    id: UUID
+    name: str
+    purpose: str
+    version: int
+    number: int
+    size_bytes: int
+    content_type: str
+    changed_at: datetime
+    changed_by: str
+    archived_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version as a page shows it."""
+
+    number: int
+    name: str
+    note: str | None
+    size_bytes: int
+    content_type: str
+    sha256: str
+    at: datetime
+    by: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What sending one version needs."""
+
+    file_id: UUID
+    number: int
+    name: str
+    purpose: str
+    key: str
+    provider: str
+    size_bytes: int
+    sha256: str
+    content_type: str
+
+
+def get_file(file_id: UUID) -> File:
+    """The file. Raises NotFound, for another school's too."""
+    file = db.session.scalar(sa.select(File).where(File.id == file_id))
+    if file is None:
+        raise NotFound(GONE)
+    return file
+
+
+def list_files(owner_kind: str, owner_id: UUID, *, archived: bool = False) -> list[FileRow]:
+    """The owner's files without photos, the newest change first; remembered until one changes."""
+    rows = cache.remember(
+        current_school_id(),
+        "files",
+        f"{owner_kind}:{owner_id}:{int(archived)}",
+        lambda: [_as_json(row) for row in _read_files(owner_kind, owner_id, archived=archived)],
+    )
+    return [_as_row(row) for row in rows]
+
+
+def _read_files(owner_kind: str, owner_id: UUID, *, archived: bool) -> Sequence[Any]:
+    put_away = File.archived_at.is_not(None) if archived else File.archived_at.is_(None)
+    return db.session.execute(
+        _current()
+        .where(
+            File.owner_kind == owner_kind,
+            File.owner_id == owner_id,
+            File.purpose != PHOTO,
+            put_away,
+        )
+        .order_by(FileVersion.created_at.desc(), File.id.desc())
+        .limit(MOST_LISTED)
+    ).all()
+
+
+def _current() -> Any:
+    return (
+        sa.select(
+            File.id,
+            File.name,
+            File.purpose,
+            File.version,
+            FileVersion.number,
+            Blob.size_bytes,
+            Blob.content_type,
+            FileVersion.created_at.label("changed_at"),
+            FileVersion.created_by_name.label("changed_by"),
+            File.archived_at,
+        )
+        .join(
+            FileVersion,
+            sa.and_(
+                FileVersion.school_id == File.school_id,
+                FileVersion.file_id == File.id,
+                FileVersion.number == File.current_version,
+            ),
+        )
+        .join(
+            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
+        )
+    )
+
+
+def _as_json(row: Any) -> dict[str, Any]:
+    return {
+        **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name begins with an underscore
+        "id": str(row.id),
+        "changed_at": row.changed_at.isoformat(),
+        "archived_at": row.archived_at.isoformat() if row.archived_at else None,
+    }
+
+
+def _as_row(values: dict[str, Any]) -> FileRow:
+    archived_at = values["archived_at"]
+    return FileRow(
+        **{
+            **values,
+            "id": UUID(values["id"]),
+            "changed_at": datetime.fromisoformat(values["changed_at"]),
+            "archived_at": datetime.fromisoformat(archived_at) if archived_at else None,
+        }
+    )
+
+
+def list_all_files(*, limit: int = 1000) -> Sequence[Any]:
+    """Every file of the school, for the command line: rows like FileRow, with their owner."""
+    return db.session.execute(
+        _current().add_columns(File.owner_kind, File.owner_id).order_by(File.id).limit(limit)
+    ).all()
+
+
+def list_versions(file: File) -> list[VersionRow]:
+    """Every version, the newest first."""
+    rows = db.session.execute(
+        sa.select(
+            FileVersion.number,
+            FileVersion.name,
+            FileVersion.note,
+            Blob.size_bytes,
+            Blob.content_type,
+            Blob.sha256,
+            FileVersion.created_at,
+            FileVersion.created_by_name,
+        )
+        .join(
+            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
+        )
+        .where(FileVersion.file_id == file.id)
+        .order_by(FileVersion.number.desc())
+    ).all()
+    return [_as_version(row, file.current_version) for row in rows]
+
+
+def _as_version(row: Any, current: int) -> VersionRow:
+    number, name, note, size_bytes, content_type, sha256, at, by = row
+    return VersionRow(
+        number, name, note, size_bytes, content_type, sha256, at, by, number == current
+    )
+
+
+def find_same_name(owner_kind: str, owner_id: UUID, *, name: str, purpose: str) -> File | None:
+    """The owner's file of this name, whose new version an upload then is."""
+    return db.session.scalars(
+        sa.select(File)
+        .where(
+            File.owner_kind == owner_kind,
+            File.owner_id == owner_id,
+            File.purpose == purpose,
+            File.name == name,
+            File.archived_at.is_(None),
+        )
+        .order_by(File.id.desc())
+    ).first()
+
+
+def find_photo(owner_kind: str, owner_id: UUID) -> File | None:
+    """The owner's photo, put away or not."""
+    return db.session.scalars(
+        sa.select(File)
+        .where(File.owner_kind == owner_kind, File.owner_id == owner_id, File.purpose == PHOTO)
+        .order_by(File.id.desc())
+    ).first()
+
+
+def get_content(file: File, number: int | None = None) -> Content:
+    """Where this version's bytes are; the current one by default. Raises NotFound."""
+    row = db.session.execute(
+        sa.select(FileVersion, Blob, BlobLocation)
+        .join(
+            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
+        )
+        .join(
+            BlobLocation,
+            sa.and_(BlobLocation.school_id == Blob.school_id, BlobLocation.blob_id == Blob.id),
+        )
+        .where(
+            FileVersion.file_id == file.id,
+            FileVersion.number == (number or file.current_version),
+            Blob.state == BlobState.STORED,
+            BlobLocation.state == LocationState.PRESENT,
+        )
+        .order_by(BlobLocation.id)
+    ).first()
+    if row is None:
+        raise NotFound(GONE)
+    version, blob, location = row
+    # The current version goes by the file's own name; older ones by the name they came with.
+    name = file.name if version.number == file.current_version else version.name
+    return Content(
+        file_id=file.id,
+        number=version.number,
+        name=name,
+        purpose=file.purpose,
+        key=location.key,
+        provider=location.provider,
+        size_bytes=blob.size_bytes or 0,
+        sha256=blob.sha256 or "",
+        content_type=blob.content_type or "application/octet-stream",
+    )
+
+
+def find_person(user_id: UUID, school_id: UUID) -> Person | None:
+    """Whoever a link was made for, as they stand now: active, and with today's roles."""
+    rows = db.session.execute(
+        sa.select(User.display_name, User.email, Membership.role)
+        .join(Membership, Membership.user_id == User.id)
+        .join(School, School.id == Membership.school_id)
+        .where(
+            User.id == user_id,
+            User.active.is_(True),
+            Membership.school_id == school_id,
+            School.status == SchoolStatus.ACTIVE,
+        )
+    ).all()
+    if not rows:
+        return None
+    return Person(
+        user_id=user_id,
+        display_name=rows[0].display_name,
+        email=rows[0].email,
+        school_id=school_id,
+        roles=frozenset(Role(row.role) for row in rows),
+    )
+
+
+def file_facts(row: FileRow) -> dict[str, Any]:
+    """A row as machines read it."""
+    return {key: str(v) if isinstance(v, UUID | datetime) else v for key, v in asdict(row).items()}

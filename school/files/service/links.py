@@ -1,0 +1,162 @@
+"""Links to content: issued to one person for one version, short-lived, checked again when used.
+
+Where the bytes lie with us, or are sensitive, the link leads to our own route and carries ids
+only: whom it was made for is looked up again at redemption, so a right taken away a second ago
+is gone. A cloud's own signed link is given out only for what is not sensitive.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from school import cache, clock
+from school.audit.log import record
+from school.errors import DomainError, NotFound
+from school.files.models import File
+from school.files.policy import check_view
+from school.files.queries import GONE, Content, find_person, get_content, get_file
+from school.files.service.families import PURPOSES, is_safe_inline
+from school.files.service.shelf import shelf
+from school.permissions import Person
+from school.storage.signing import Claim, LinkExpired, LinkRefused, LinkSigner
+from school.tenancy.scope import current_school_id
+
+LIFETIME = timedelta(minutes=5)
+DOWNLOAD_PATH = "/f/"
+METHOD = "GET"
+
+
+class LinkTooOld(DomainError):
+    """The link was good once; a new one is a click away."""
+
+    status = 410
+    code = "link_too_old"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a link of ours says: which version, for whom."""
+
+    school_id: UUID
+    file_id: UUID
+    number: int
+    user_id: UUID
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What may be sent, and how closely it is guarded."""
+
+    content: Content
+    person: Person
+    is_sensitive: bool
+    inline: bool
+
+
+def issue_link(person: Person, file: File, *, number: int | None = None) -> str:
+    """Where this person may fetch this version for the next five minutes. Audited.
+
+    An address on our own host ("/f/…") or a cloud's ("https://…"). Raises NotFound.
+    """
+    check_view(person, file)
+    content = get_content(file, number)
+    provider = shelf().provider
+    details = {"version": content.number, "name": content.name}
+    record("file.link_issued", "file", file.id, after=details)
+    if provider.caps.local_path or PURPOSES[file.purpose].is_sensitive:
+        return DOWNLOAD_PATH + _sign(person, content)
+    return provider.presign_get(
+        content.key,
+        expires=LIFETIME,
+        filename=content.name,
+        disposition=disposition_kind(content),
+        content_type=content.content_type,
+    ).url
+
+
+def disposition_kind(content: Content) -> str:
+    """'inline' for what a browser shows safely, 'attachment' for everything else."""
+    return "inline" if is_safe_inline(content.content_type) else "attachment"
+
+
+def read_ticket(token: str) -> Ticket:
+    """What a token says, if we made it. Raises NotFound, or LinkTooOld."""
+    try:
+        claim = _signer().verify(token, method=METHOD, now=clock.now())
+        more = claim.more
+        ticket = Ticket(
+            UUID(more["school"]),
+            UUID(more["file"]),
+            int(more["number"]),
+            UUID(more["user"]),
+            more["nonce"],
+        )
+    except LinkExpired:
+        raise LinkTooOld("This link is too old. Go back to the file and take a new one.") from None
+    except (LinkRefused, KeyError, ValueError, TypeError):
+        raise NotFound(GONE) from None
+    if not _is_canonical(token):
+        raise NotFound(GONE)
+    return ticket
+
+
+def redeem(ticket: Ticket, *, signed_in: Person | None) -> Delivery:
+    """Check everything again as it stands now, in the ticket's school. Raises NotFound.
+
+    Sensitive content is given only to the person the link was made for, signed in.
+    """
+    file = get_file(ticket.file_id)
+    is_sensitive = PURPOSES[file.purpose].is_sensitive
+    person = _holder(ticket, signed_in, is_sensitive=is_sensitive)
+    check_view(person, file)
+    content = get_content(file, ticket.number)
+    return Delivery(content, person, is_sensitive, is_safe_inline(content.content_type))
+
+
+def record_use(ticket: Ticket, delivery: Delivery) -> None:
+    """Audit that a link was used: once per link, not once per piece a viewer asks for."""
+    place = f"link:{ticket.nonce}"
+    if cache.cache.get(place):
+        return
+    cache.cache.set(place, 1, timeout=int(LIFETIME.total_seconds()) + 60)
+    details = {"version": delivery.content.number, "name": delivery.content.name}
+    record("file.downloaded", "file", ticket.file_id, after=details)
+
+
+def _holder(ticket: Ticket, signed_in: Person | None, *, is_sensitive: bool) -> Person:
+    if is_sensitive and (signed_in is None or signed_in.user_id != ticket.user_id):
+        raise NotFound(GONE)
+    person = find_person(ticket.user_id, current_school_id())
+    if person is None:
+        raise NotFound(GONE)
+    return person
+
+
+def _sign(person: Person, content: Content) -> str:
+    more = {
+        "school": str(current_school_id()),
+        "file": str(content.file_id),
+        "number": str(content.number),
+        "user": str(person.user_id),
+        "nonce": uuid4().hex,
+    }
+    return _signer().sign(Claim(METHOD, content.key, clock.now() + LIFETIME, more=more))
+
+
+def _signer() -> LinkSigner:
+    return LinkSigner(shelf().signing_keys)
+
+
+def _is_canonical(token: str) -> bool:
+    """The last letter of a signature has bits that decoding ignores; they too must be ours."""
+    signature = token.rpartition(".")[2]
+    try:
+        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+    except (binascii.Error, ValueError):
+        return False
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=") == signature

@@ -1,0 +1,145 @@
+"""How bytes come to rest: a row first, then the bytes, then the row says they are there.
+
+    1. TX1  Blob(pending) and BlobLocation(writing) under a fresh random key are committed.
+    2. put  the bytes go to the provider, which counts and hashes them on the way.
+    3. TX2  the caller's transaction: `settle` turns the blob to stored (only from pending, by
+            compare and swap) beside whatever refers to it.
+
+Whatever stops in between leaves a pending row that names its key, so nothing is ever an orphan:
+`sweeping` removes it after the lease. A time-out means "nobody knows": the write is tried again
+under a new key, and the old key is deleted later, when a late write can no longer land.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import BinaryIO, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+
+from school import clock
+from school.db import db, new_id, transaction
+from school.errors import Unavailable
+from school.files.models import Blob, BlobLocation, BlobState, LocationState
+from school.files.service.shelf import shelf
+from school.files.service.staging import Staged
+from school.files.service.sweeping import delete_later, discard, plan_sweep
+from school.storage.errors import OutcomeUnknown, StorageError
+from school.storage.keys import new_key
+from school.storage.protocol import ObjectInfo, StorageProvider
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(hours=1)
+LATE_WRITE = timedelta(hours=24)
+TRIES = 2
+NOT_ANSWERING = "The file store does not answer, so nothing was kept. Try again in a minute."
+TOOK_TOO_LONG = "Sending this file took too long, so nothing was kept. Send it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Bytes that lie at the provider but count only once `settle` has been committed."""
+
+    blob_id: UUID
+    etag: str | None
+
+
+def write(content: Staged) -> Written:
+    """Put content to rest (steps 1 and 2). Raises Unavailable when the provider cannot take it.
+
+    Not inside a transaction: the pending row must be true before the first byte leaves.
+    """
+    if db.session().info.get("depth", 0):
+        raise RuntimeError("A file is written outside any transaction; see files/service/writing.")
+    provider = shelf().provider
+    blob_id, key = new_id(), new_key()
+    _begin(blob_id, key, provider, content)
+    try:
+        info = _send(blob_id, key, provider, content)
+    except StorageError as error:
+        log.warning("file.write_failed", blob_id=str(blob_id), error=type(error).__name__)
+        give_up(blob_id)
+        raise Unavailable(NOT_ANSWERING, retry_after_s=60) from error
+    return Written(blob_id, info.etag)
+
+
+def settle(written: Written) -> None:
+    """Step 3, inside the caller's transaction: from now on the bytes count."""
+    stored = db.session.execute(
+        sa.update(Blob)
+        .where(Blob.id == written.blob_id, Blob.state == BlobState.PENDING)
+        .values(state=BlobState.STORED, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    if stored.rowcount != 1:  # type: ignore[attr-defined]
+        # The lease ran out and the sweep was faster.
+        raise Unavailable(TOOK_TOO_LONG, retry_after_s=1)
+    db.session.execute(
+        sa.update(BlobLocation)
+        .where(BlobLocation.blob_id == written.blob_id)
+        .values(state=LocationState.PRESENT, etag=written.etag, verified_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def give_up(blob_id: UUID) -> None:
+    """Let go of a blob that was not settled. If it was after all, nothing happens."""
+    with transaction():
+        discard(blob_id)
+
+
+def _begin(blob_id: UUID, key: str, provider: StorageProvider, content: Staged) -> None:
+    with transaction() as session:
+        session.add(
+            Blob(
+                id=blob_id,
+                sha256=content.sha256,
+                size_bytes=content.size_bytes,
+                content_type=content.kind.content_type,
+                lease_until=clock.now() + LEASE,
+            )
+        )
+        session.flush()
+        session.add(BlobLocation(blob_id=blob_id, provider=provider.name, key=key))
+        plan_sweep(after=LEASE)
+
+
+def _send(blob_id: UUID, key: str, provider: StorageProvider, content: Staged) -> ObjectInfo:
+    for _ in range(TRIES - 1):
+        try:
+            return _put(key, provider, content)
+        except OutcomeUnknown:
+            key = _take_new_key(blob_id, key, provider)
+    try:
+        return _put(key, provider, content)
+    except OutcomeUnknown:
+        _take_new_key(blob_id, key, provider)
+        raise
+
+
+def _put(key: str, provider: StorageProvider, content: Staged) -> ObjectInfo:
+    content.stream.seek(0)
+    return provider.put(
+        key,
+        cast("BinaryIO", content.stream),
+        size=content.size_bytes,
+        content_type=content.kind.content_type,
+        sha256=content.sha256,
+    )
+
+
+def _take_new_key(blob_id: UUID, old: str, provider: StorageProvider) -> str:
+    """A fresh key for the same blob; the old one is deleted when a late write must have landed."""
+    key = new_key()
+    with transaction() as session:
+        session.execute(
+            sa.update(BlobLocation)
+            .where(BlobLocation.blob_id == blob_id, BlobLocation.provider == provider.name)
+            .values(key=key)
+            .execution_options(synchronize_session=False)
+        )
+        delete_later(provider.name, old, after=LATE_WRITE)
+    return key

@@ -1,0 +1,8 @@
+"""The file pages, uploads and downloads."""
+
+from __future__ import annotations
+
+from school.files.views import downloads, pages, photos
+from school.files.views.blueprint import bp as bp
+
+__all__ = ["bp", "downloads", "pages", "photos"]

@@ -1,0 +1,267 @@
+"""Pages: an owner's files, one file with its versions, and what a person can do with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from werkzeug.datastructures import FileStorage
+from werkzeug.wrappers import Response as BaseResponse
+
+from school.db import transaction
+from school.errors import DomainError, Forbidden, Invalid
+from school.files import policy, queries
+from school.files.forms import RenameForm, ReplaceForm, UploadForm
+from school.files.models import File, OwnerKind
+from school.files.service import keeping
+from school.files.service.families import BY_CONTENT_TYPE, MIB, PURPOSES, accept_list
+from school.files.service.shelf import shelf
+from school.files.views.blueprint import bp
+from school.permissions import Permission, Person
+from school.web.access import requires, the_person, wants_json
+from school.web.errors import message_of
+from school.web.forms import show_on_form
+
+STUDENT = OwnerKind.STUDENT.value
+ICONS = {
+    "image": "photo",
+    "pdf": "file-type-pdf",
+    "office": "file-text",
+    "sheet": "file-spreadsheet",
+    "slides": "presentation",
+    "text": "file-text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the list, ready to be shown."""
+
+    row: queries.FileRow
+    icon: str
+    url: str
+
+
+@bp.get("/students/<uuid:student_id>/files")
+@requires(Permission.FILE_VIEW)
+def of_student(student_id: UUID) -> str:
+    """The files of one student."""
+    person = the_person()
+    policy.check_owner(person, STUDENT, student_id)
+    return _list_page(person, student_id)
+
+
+def _list_page(person: Person, student_id: UUID) -> str:
+    card = policy.card_of(STUDENT, student_id)
+    archived = request.args.get("show") == "archived"
+    rows = queries.list_files(STUDENT, student_id, archived=archived)
+    seen = [row for row in rows if policy.may_view_purpose(person, row.purpose)]
+    return render_template(
+        "files/of_student.html",
+        card=card,
+        tabs=_tabs(card, student_id),
+        lines=[_line(row) for row in seen],
+        archived=archived,
+        may_add=policy.may_add(person, STUDENT, student_id) and not archived,
+        may_restore=person.may(Permission.FILE_ARCHIVE),
+        may_keep_medical=policy.may_view_purpose(person, "medical"),
+        student_id=student_id,
+        photo=queries.find_photo(STUDENT, student_id),
+        limit_mb=shelf().most_bytes // MIB,
+        accept=accept_list(PURPOSES["document"].kinds),
+        accept_photo=accept_list(PURPOSES["photo"].kinds),
+    )
+
+
+def _tabs(card: policy.OwnerCard, student_id: UUID) -> list[dict[str, Any]]:
+    here = url_for("files.of_student", student_id=student_id)
+    return [{**tab, "current": tab["url"] == here} for tab in card.tabs]
+
+
+def _line(row: queries.FileRow) -> Line:
+    kind = BY_CONTENT_TYPE.get(row.content_type)
+    return Line(row, ICONS[kind.family] if kind else "file-text", f"/files/{row.id}")
+
+
+@bp.post("/students/<uuid:student_id>/files")
+@requires(Permission.FILE_UPLOAD)
+def upload(student_id: UUID) -> BaseResponse | tuple[Response, int]:
+    """Take one file or many. A program gets JSON; one broken file does not stop the others."""
+    person = the_person()
+    form = UploadForm()
+    purpose = form.purpose.data or "document"
+    if purpose not in {"document", "medical"}:
+        raise Invalid("Files are not kept for “%(purpose)s”.", field="purpose", purpose=purpose)
+    policy.check_add(person, STUDENT, student_id, purpose=purpose)
+    sent = [item for item in request.files.getlist("file") if item.filename]
+    if not sent:
+        raise Invalid("Choose a file.", field="file")
+    if wants_json():
+        kept = [_keep(item, student_id, purpose) for item in sent]
+        return jsonify([{"id": str(file.id), "name": file.name} for file in kept]), 201
+    _keep_each(sent, student_id, purpose)
+    return redirect(url_for("files.of_student", student_id=student_id), 303)
+
+
+def _keep(item: FileStorage, student_id: UUID, purpose: str) -> File:
+    return keeping.keep_upload(
+        item.stream,
+        owner_kind=STUDENT,
+        owner_id=student_id,
+        filename=item.filename,
+        purpose=purpose,
+        size_hint=item.content_length or None,
+    )
+
+
+def _keep_each(sent: list[FileStorage], student_id: UUID, purpose: str) -> None:
+    kept = 0
+    for item in sent:
+        try:
+            _keep(item, student_id, purpose)
+            kept += 1
+        except DomainError as error:
+            flash(f"{item.filename}: {message_of(error)}", "error")
+    if kept:
+        flash(ngettext("1 file is kept", "%(num)s files are kept", kept), "done")
+
+
+@bp.get("/files/<uuid:file_id>")
+@requires(Permission.FILE_VIEW)
+def show(file_id: UUID) -> str:
+    """One file: what it is, its versions, and what can be done with it."""
+    file = queries.get_file(file_id)
+    policy.check_view(the_person(), file)
+    return _file_page(file)
+
+
+def _file_page(
+    file: File, *, rename: RenameForm | None = None, replace: ReplaceForm | None = None
+) -> str:
+    person = the_person()
+    versions = queries.list_versions(file)
+    current = next(v for v in versions if v.is_current)
+    kind = BY_CONTENT_TYPE.get(current.content_type)
+    return render_template(
+        "files/show.html",
+        file=file,
+        card=policy.card_of(file.owner_kind, file.owner_id),
+        versions=versions,
+        current=current,
+        words=kind.words if kind else "",
+        icon=ICONS[kind.family] if kind else "file-text",
+        is_inline=kind is not None and kind.inline,
+        back=_owner_url(file),
+        may_edit=policy.may_edit_file(person, file) and file.archived_at is None,
+        may_archive=policy.may_archive(person, file),
+        rename=rename or RenameForm(data={"name": file.name, "version": file.version}),
+        replace=replace or ReplaceForm(data={"version": file.version}),
+        accept=accept_list(PURPOSES[file.purpose].kinds),
+        limit_mb=PURPOSES[file.purpose].limit_bytes(shelf().most_bytes) // MIB,
+    )
+
+
+def _owner_url(file: File) -> str:
+    return url_for("files.of_student", student_id=file.owner_id)
+
+
+@bp.post("/files/<uuid:file_id>/versions")
+@requires(Permission.FILE_UPLOAD)
+def add_version(file_id: UUID) -> BaseResponse | tuple[Any, int]:
+    """Replace the content; the old one stays as a version."""
+    file = _changeable(file_id)
+    form = ReplaceForm()
+    if not form.validate_on_submit():
+        return _file_page(file, replace=form), 422
+    item: FileStorage = form.file.data
+    try:
+        version = keeping.add_version(
+            file,
+            item.stream,
+            filename=item.filename,
+            note=form.note.data,
+            expected_version=form.version.data,
+        )
+    except (Invalid, Forbidden) as error:
+        if wants_json():
+            raise
+        show_on_form(form, error)
+        return _file_page(queries.get_file(file_id), replace=form), 422
+    if wants_json():
+        return jsonify({"id": str(file.id), "version": version.number}), 201
+    flash(_("Version %(number)s is the current one now", number=version.number), "done")
+    return _to(file)
+
+
+@bp.post("/files/<uuid:file_id>/versions/<int:number>/restore")
+@requires(Permission.FILE_UPLOAD)
+def bring_back(file_id: UUID, number: int) -> BaseResponse:
+    """Bring an old version back as a new one."""
+    file = _changeable(file_id)
+    with transaction():
+        version = keeping.restore_version(
+            file, number, expected_version=request.form.get("version", type=int)
+        )
+    flash(_("Version %(old)s is back, as version %(new)s", old=number, new=version.number), "done")
+    return _to(file)
+
+
+@bp.post("/files/<uuid:file_id>/rename")
+@requires(Permission.FILE_UPLOAD)
+def rename(file_id: UUID) -> BaseResponse | tuple[str, int]:
+    """Give the file another name."""
+    file = _changeable(file_id)
+    form = RenameForm()
+    if not form.validate_on_submit():
+        return _file_page(file, rename=form), 422
+    try:
+        with transaction():
+            renamed = keeping.rename_file(file, form.name.data, expected_version=form.version.data)
+    except Invalid as error:
+        show_on_form(form, error)
+        return _file_page(queries.get_file(file_id), rename=form), 422
+    flash(_("Saved as “%(name)s”", name=renamed.name), "done")
+    return _to(renamed)
+
+
+@bp.post("/files/<uuid:file_id>/archive")
+@requires(Permission.FILE_ARCHIVE)
+def archive(file_id: UUID) -> BaseResponse:
+    """Put the file away; the bar at the foot takes it back."""
+    file = queries.get_file(file_id)
+    policy.check_archive(the_person(), file)
+    with transaction():
+        keeping.archive_file(file)
+    message = {
+        "message": _("“%(name)s” is put away", name=file.name),
+        "url": url_for("files.restore", file_id=file.id),
+        "label": None,
+    }
+    flash(message, "undo")  # type: ignore[arg-type]
+    return redirect(_owner_url(file), 303)
+
+
+@bp.post("/files/<uuid:file_id>/restore")
+@requires(Permission.FILE_ARCHIVE)
+def restore(file_id: UUID) -> BaseResponse:
+    """Take the file out again."""
+    file = queries.get_file(file_id)
+    policy.check_archive(the_person(), file)
+    with transaction():
+        keeping.restore_file(file)
+    flash(_("“%(name)s” is back", name=file.name), "done")
+    return redirect(_owner_url(file), 303)
+
+
+def _changeable(file_id: UUID) -> File:
+    file = queries.get_file(file_id)
+    policy.check_edit(the_person(), file)
+    return file
+
+
+def _to(file: File) -> BaseResponse:
+    return redirect(url_for("files.show", file_id=file.id), 303)

@@ -1,0 +1,121 @@
+"""Send stored bytes as HTTP wants it: ranges, conditions, names, and nothing a page could run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from flask import Response, current_app, request, stream_with_context
+from werkzeug.http import parse_range_header
+from werkzeug.wsgi import ClosingIterator
+
+from school.errors import Unavailable
+from school.files.queries import Content
+from school.files.service.shelf import shelf
+from school.storage.disposition import content_disposition
+from school.storage.errors import StorageError
+
+LOCKED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+SANDBOX = f"sandbox; {LOCKED}"
+ACCEL_PLACE = "/protected-files/"
+NOT_THERE = "The file store does not answer. Try again in a minute."
+
+
+def send(content: Content, *, inline: bool, cache_control: str) -> Response:
+    """The content, or the part asked for (206), or 304, or 416."""
+    if _is_known_already(content):
+        response = Response(status=304)
+    elif (part := _wanted_part(content)) is None:
+        response = Response(status=416)
+        response.headers["Content-Range"] = f"bytes */{content.size_bytes}"
+    else:
+        response = _body(content, *part)
+    return _dress(response, content, inline=inline, cache_control=cache_control)
+
+
+def _dress(response: Response, content: Content, *, inline: bool, cache_control: str) -> Response:
+    headers = response.headers
+    headers["Content-Type"] = _media_type(content) if response.status_code != 416 else "text/plain"
+    headers["ETag"] = f'"{content.sha256}"'
+    headers["Accept-Ranges"] = "bytes"
+    headers["Content-Disposition"] = content_disposition(
+        "inline" if inline else "attachment", content.name
+    )
+    headers["Cache-Control"] = cache_control
+    headers["X-Content-Type-Options"] = "nosniff"
+    # Chromium refuses to open its PDF viewer in a sandbox; a PDF runs nothing in our name.
+    is_pdf = content.content_type == "application/pdf"
+    headers["Content-Security-Policy"] = LOCKED if is_pdf else SANDBOX
+    # The address is the key to the file: it is told to nobody.
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+def _media_type(content: Content) -> str:
+    """As decided when it came in. Text goes without a charset: nobody knows it for certain."""
+    return content.content_type
+
+
+def _is_known_already(content: Content) -> bool:
+    return bool(request.if_none_match) and request.if_none_match.contains_weak(content.sha256)
+
+
+def _wanted_part(content: Content) -> tuple[int, int] | None:
+    """(first byte, one past the last); the whole where no single part is asked for; None: 416."""
+    whole = (0, content.size_bytes)
+    header = request.headers.get("Range")
+    if header is None or not _range_still_holds(content):
+        return whole
+    asked = parse_range_header(header)
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return whole
+    return asked.range_for_length(content.size_bytes)
+
+
+def _range_still_holds(content: Content) -> bool:
+    """If-Range: a part fits only the version the rest came from."""
+    condition = request.headers.get("If-Range")
+    return condition is None or condition.strip() == f'"{content.sha256}"'
+
+
+def _body(content: Content, start: int, stop: int) -> Response:
+    whole = (start, stop) == (0, content.size_bytes)
+    response = _by_web_server(content) or _by_us(content, start, stop)
+    if "X-Accel-Redirect" in response.headers:
+        return response  # the web server sees to ranges itself
+    response.headers["Content-Length"] = str(stop - start)
+    if not whole:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size_bytes}"
+    return response
+
+
+def _by_web_server(content: Content) -> Response | None:
+    """Let the web server send it where it may, through its door to the storage folder."""
+    if not current_app.config["SETTINGS"].accel_redirect:
+        return None
+    if shelf().provider.local_path(content.key) is None:
+        return None
+    return Response(headers={"X-Accel-Redirect": ACCEL_PLACE + content.key})
+
+
+def _by_us(content: Content, start: int, stop: int) -> Response:
+    if request.method == "HEAD" or start == stop:
+        return Response()
+    stack = ExitStack()
+    try:
+        blocks = stack.enter_context(
+            shelf().provider.open(content.key, start=start, length=stop - start)
+        )
+        first = next(blocks, b"")
+    except StorageError as error:
+        stack.close()
+        raise Unavailable(NOT_THERE, retry_after_s=60) from error
+    body = ClosingIterator(_rest(first, blocks), stack.close)
+    return Response(stream_with_context(body), direct_passthrough=True)
+
+
+def _rest(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from blocks
