@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,13 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = float(os.environ.get("SCHOOLHOUSE_TEST_LIMIT_S", "870"))
 SIDE_BY_SIDE = 2
 NO_DATABASE = ["tests/bootstrap", "tests/spreadsheets", "tests/storage", "tests/roster/sheet"]
-# The tests bring their own settings; a developer's must not leak into them.
-SETTINGS_NOT_INHERITED = [
-    "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "DATA_DIR", "SMTP_URL", "SECRET_KEY", "PASSWORD_SALT",
-    "FILE_SIGNING_KEYS", "TOTP_SECRETS", "PUBLIC_URL", "HOST", "PORT", "DEMO", "LOG_LEVEL", "LOG_FORMAT",
-    "TRUSTED_PROXIES", "SECURE_COOKIES", "EMBEDDED_WORKER", "ACCEL_REDIRECT", "TESTING",
-    "PYTEST_ADDOPTS", "COVERAGE_PROCESS_START",
-]
+# Addresses of the throwaway servers, and what a developer's own shell may say to pytest.
+NOT_INHERITED = {"PYTEST_ADDOPTS", "SCHOOLHOUSE_TEST_DATABASE_URL", "SCHOOLHOUSE_TEST_REDIS_URL"}
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 PARTS = ["postgres", "sqlite", "browser", "ruff", "mypy", "imports", "djlint"]
 
@@ -70,7 +66,9 @@ class Runner:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def run(self, name: str, command: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
+    def run(
+        self, name: str, command: list[str], env: dict[str, str] | None = None
+    ) -> tuple[int, str]:
         """Exit code and everything printed."""
         log_path = self.folder / f"{name}.log"
         with log_path.open("wb") as log:
@@ -88,12 +86,22 @@ class Runner:
         return code, said
 
     def _start(self, command: list[str], log: int, env: dict[str, str]) -> subprocess.Popen[bytes]:
-        inherited = {k: v for k, v in os.environ.items() if k not in SETTINGS_NOT_INHERITED}
+        left_out = settings_names() | NOT_INHERITED
+        inherited = {
+            name: value for name, value in os.environ.items() if name.upper() not in left_out
+        }
         with self._lock:
             if self._stopped:
                 raise KeyboardInterrupt
-            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
-                                       stdin=subprocess.DEVNULL, env={**inherited, "NO_COLOR": "1", **env})
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                env={**inherited, "NO_COLOR": "1", **env},
+            )
             self._running.add(process)
         return process
 
@@ -114,12 +122,33 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
+def settings_names() -> set[str]:
+    """The tests bring their own settings; a developer's must not leak into them.
+
+    Read from the text: a fault in the program must not keep its tests from being counted.
+    """
+    text = (ROOT / "config_enhanced.py").read_text("utf-8")
+    return {name.upper() for name in re.findall(r"^    (\w+): .*\bField\(", text, re.MULTILINE)}
+
+
 def run_pytest(runner: Runner, part: str, arguments: list[str], env: dict[str, str]) -> Outcome:
     report = runner.folder / f"{part}.xml"
-    code, said = runner.run(part, [
-        sys.executable, "-m", "pytest", "-ra", "--tb=short", f"--junitxml={report}",
-        "-p", "no:cacheprovider", f"--basetemp={runner.folder / part}", *arguments,
-    ], env)
+    code, said = runner.run(
+        part,
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-ra",
+            "--tb=short",
+            f"--junitxml={report}",
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={runner.folder / part}",
+            *arguments,
+        ],
+        env,
+    )
     return _count(part, code, said, report)
 
 
@@ -163,7 +192,10 @@ def postgres_part(runner: Runner) -> Outcome:
             redis = servers.enter_context(throwaway_redis())
         except (NoPostgres, NoRedis) as reason:
             raise Cannot(str(reason)) from None
-        env = {"SCHOOLHOUSE_TEST_DATABASE_URL": postgres.url(), "SCHOOLHOUSE_TEST_REDIS_URL": redis.url()}
+        env = {
+            "SCHOOLHOUSE_TEST_DATABASE_URL": postgres.url(),
+            "SCHOOLHOUSE_TEST_REDIS_URL": redis.url(),
+        }
         return run_pytest(runner, "postgres", ["-m", "not e2e", *_ignored()], env)
 
 
@@ -172,7 +204,9 @@ def _ignored() -> list[str]:
 
 
 def browser_part(runner: Runner) -> Outcome:
-    browser = os.environ.get("SCHOOLHOUSE_TEST_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = os.environ.get("SCHOOLHOUSE_TEST_BROWSER") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
     if browser is None:
         raise Cannot("no Chromium found (Debian/Ubuntu: apt-get install chromium)")
     return run_pytest(runner, "browser", ["-m", "e2e"], {"SCHOOLHOUSE_TEST_BROWSER": browser})
@@ -181,7 +215,10 @@ def browser_part(runner: Runner) -> Outcome:
 def _linter(part: str, *command: str) -> Callable[[Runner], Outcome]:
     def run(runner: Runner) -> Outcome:
         code, said = runner.run(part, list(command))
-        return Outcome(part, passed=int(code == 0), failed=int(code != 0), text=said if code else "")
+        return Outcome(
+            part, passed=int(code == 0), failed=int(code != 0), text=said if code else ""
+        )
+
     return run
 
 
@@ -219,8 +256,12 @@ def tell(outcome: Outcome) -> None:
         print(f"{outcome.part:<9} not run: {outcome.not_run}", flush=True)
         return
     skipped = sum(outcome.skipped.values())
-    print(f"{outcome.part:<9} {outcome.passed} passed, {outcome.failed} failed"
-          + (f", {skipped} skipped" if skipped else "") + f"  ({outcome.seconds:.0f} s)", flush=True)
+    print(
+        f"{outcome.part:<9} {outcome.passed} passed, {outcome.failed} failed"
+        + (f", {skipped} skipped" if skipped else "")
+        + f"  ({outcome.seconds:.0f} s)",
+        flush=True,
+    )
     for reason, count in outcome.skipped.most_common():
         print(f"          skipped {count} x {reason}")
     if outcome.text:
@@ -258,8 +299,14 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.run", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", default=PARTS,
-                        help=f"run these parts only: {', '.join(PARTS)}")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        metavar="PART",
+        default=PARTS,
+        help=f"run these parts only: {', '.join(PARTS)}",
+    )
     parts = parser.parse_args(arguments).only
     signal.signal(signal.SIGTERM, _stop)
     began = time.monotonic()

@@ -79,7 +79,7 @@ def set_up(options: Options, root: Path, platform: Platform) -> None:
     _fits(options, settings, platform)
     data_dir = Path(settings.get("DATA_DIR") or options.data_dir or root / "data")
     data_dir = (root / data_dir).absolute()
-    port = options.port or int(settings.get("PORT") or DEFAULT_PORT)
+    port = options.port or _port(settings)
     environment = Environment(root, platform)
     _check(options, environment, data_dir=data_dir, port=port)
     school = School(
@@ -121,6 +121,13 @@ def _fits(options: Options, settings: Mapping[str, str], platform: Platform) -> 
             f"This installation keeps its data in {kept}, not in {options.data_dir}.",
             "leave --data-dir out; to move the data, move that folder and change DATA_DIR in .env",
         )
+
+
+def _port(settings: Mapping[str, str]) -> int:
+    told = settings.get("PORT") or str(DEFAULT_PORT)
+    if not told.isdecimal():
+        raise Stop(f"PORT in .env is {told}; it has to be a number.", "mend that line, and run again")
+    return int(told)
 
 
 def _check(options: Options, environment: Environment, *, data_dir: Path, port: int) -> None:

@@ -24,8 +24,12 @@ class FakeComputer:
         self.programs: dict[str, str] = {}
 
     def run(
-        self, command: Sequence[str | Path], *, cwd: Path | None = None,
-        env: Mapping[str, str] | None = None, text: str | None = None,
+        self,
+        command: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        text: str | None = None,
     ) -> Ran:
         words = [str(word) for word in command]
         self.asked.append(words)
@@ -57,15 +61,19 @@ def repository() -> Path:
 @pytest.fixture
 def copy_of_the_project(tmp_path: Path) -> Callable[..., Path]:
     """A freshly unpacked Schoolhouse in a folder of its own."""
+
     def copy(*entries: str) -> Path:
         target = tmp_path / "Hill School"
         target.mkdir()
         for entry in entries:
             source = REPOSITORY / entry
             if source.is_dir():
-                shutil.copytree(source, target / entry, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    source, target / entry, ignore=shutil.ignore_patterns("__pycache__")
+                )
             else:
                 (target / entry).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target / entry)
         return target
+
     return copy

@@ -24,11 +24,18 @@ PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 def tiny_wheel(folder: Path, version: str = "1.0") -> str:
     """Make a wheel of one module; returns its SHA-256."""
     info = f"chalk-{version}.dist-info"
-    files = {"chalk.py": f"VERSION = '{version}'\n",
-             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: chalk\nVersion: {version}\n",
-             f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
-    record = "".join(f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip('=')},{len(text)}\n"
-                     for name, text in files.items()) + f"{info}/RECORD,,\n"
+    files = {
+        "chalk.py": f"VERSION = '{version}'\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: chalk\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = (
+        "".join(
+            f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip('=')},{len(text)}\n"
+            for name, text in files.items()
+        )
+        + f"{info}/RECORD,,\n"
+    )
     path = folder / f"chalk-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         for name, text in {**files, f"{info}/RECORD": record}.items():
@@ -49,8 +56,11 @@ def project(tmp_path: Path, monkeypatch) -> Callable[..., Path]:
 
     def lock(*, version: str = "1.0", sha256: str | None = None) -> Path:
         real = tiny_wheel(tmp_path / "wheels", version)
-        (root / "requirements.txt").write_text(f"chalk=={version} \\\n    --hash=sha256:{sha256 or real}\n")
+        (root / "requirements.txt").write_text(
+            f"chalk=={version} \\\n    --hash=sha256:{sha256 or real}\n"
+        )
         return root
+
     return lock
 
 
@@ -58,8 +68,12 @@ LINUX = Platform("linux", which=lambda _: None)
 
 
 def chalk_version(environment: Environment) -> str:
-    done = subprocess.run([environment.python, "-c", "import chalk; print(chalk.VERSION)"],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [environment.python, "-c", "import chalk; print(chalk.VERSION)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.strip()
 
 
@@ -111,14 +125,23 @@ def python_without_ensurepip(folder: Path) -> Path:
 def test_no_ensurepip_is_needed(project, tmp_path):
     root = project()
     python = python_without_ensurepip(tmp_path / "lame")
-    code = ("from pathlib import Path; from school.bootstrap.packages import *; from school.bootstrap.platforms import *;"
-            f"e = Environment(Path({str(root)!r}), Platform('linux', which=lambda _: None)); e.make(); print(e.install())")
+    code = (
+        "from pathlib import Path; from school.bootstrap.packages import *; from school.bootstrap.platforms import *;"
+        f"e = Environment(Path({str(root)!r}), Platform('linux', which=lambda _: None)); e.make(); print(e.install())"
+    )
     repository = Path(__file__).resolve().parent.parent.parent
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": str(repository)})
+    done = subprocess.run(
+        [python, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    )
     assert done.stdout.strip() == "pip", done.stderr
     assert chalk_version(Environment(root, LINUX)) == "1.0"
-    ordinary = subprocess.run([python, "-m", "venv", tmp_path / "ordinary"], capture_output=True, check=False)
+    ordinary = subprocess.run(
+        [python, "-m", "venv", tmp_path / "ordinary"], capture_output=True, check=False
+    )
     assert ordinary.returncode != 0, "the simulation must break the ordinary way"
 
 
@@ -161,13 +184,17 @@ def test_uv_is_used_where_it_is_installed(project, computer):
     computer.programs["uv"] = "/usr/bin/uv"
     environment = fake_environment(computer, project())
     assert environment.install() == "uv"
-    assert computer.ran("/usr/bin/uv", "pip", "install", "--python", str(environment.python), "--require-hashes")
+    assert computer.ran(
+        "/usr/bin/uv", "pip", "install", "--python", str(environment.python), "--require-hashes"
+    )
     assert environment.is_complete()
 
 
 def test_where_pip_was_told_an_index_of_its_own_uv_is_not_used(project, computer):
     computer.programs["uv"] = "/usr/bin/uv"
-    computer.answers[f"{sys.executable} {vendored_pip()} config"] = Ran(0, "global.index-url='https://mirror.example/simple'\n")
+    computer.answers[f"{sys.executable} {vendored_pip()} config"] = Ran(
+        0, "global.index-url='https://mirror.example/simple'\n"
+    )
     assert fake_environment(computer, project()).install() == "pip"
     assert not computer.ran("/usr/bin/uv")
 
@@ -210,18 +237,29 @@ def test_installing_other_versions_forgets_the_other_lock(project, computer):
 
 def test_pins_are_read_with_their_markers(tmp_path):
     lock = tmp_path / "lock.txt"
-    lock.write_text("# note\na==1 \\\n    --hash=sha256:00\nb==2 ; sys_platform == 'win32' \\\n    # via a==1\n")
+    lock.write_text(
+        "# note\na==1 \\\n    --hash=sha256:00\nb==2 ; sys_platform == 'win32' \\\n    # via a==1\n"
+    )
     assert pins(lock) == {"a==1", "b==2 ; sys_platform == 'win32'"}
 
 
-@pytest.mark.parametrize(("said", "sentence"), [
-    ("NewConnectionError: [Errno -3] Temporary failure in name resolution", "does not answer"),
-    ("OSError: [Errno 28] No space left on device", "The disk is full"),
-    ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "not the one the lock file names"),
-    ("SSLError(SSLCertVerificationError(1, 'certificate verify failed'))", "certificate is wrong"),
-    ("PermissionError: [WinError 5] Access is denied", "could not be written"),
-    ("ERROR: something new", "could not be installed: ERROR: something new"),
-])
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("NewConnectionError: [Errno -3] Temporary failure in name resolution", "does not answer"),
+        ("OSError: [Errno 28] No space left on device", "The disk is full"),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE",
+            "not the one the lock file names",
+        ),
+        (
+            "SSLError(SSLCertVerificationError(1, 'certificate verify failed'))",
+            "certificate is wrong",
+        ),
+        ("PermissionError: [WinError 5] Access is denied", "could not be written"),
+        ("ERROR: something new", "could not be installed: ERROR: something new"),
+    ],
+)
 def test_failures_are_said_plainly(said, sentence, tmp_path):
     stop = install_failed(Ran(1, err=said), tmp_path / "install.log")
     assert sentence in stop.sentence

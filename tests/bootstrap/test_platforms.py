@@ -12,14 +12,17 @@ import pytest
 from school.bootstrap.platforms import Platform, this_platform
 
 
-@pytest.mark.parametrize(("name", "python"), [
-    ("linux", "bin/python"), ("macos", "bin/python"), ("windows", "Scripts/python.exe")])
+@pytest.mark.parametrize(
+    ("name", "python"),
+    [("linux", "bin/python"), ("macos", "bin/python"), ("windows", "Scripts/python.exe")],
+)
 def test_python_of_the_virtual_environment(name, python):
     assert Platform(name).venv_python(Path("/s/.venv")) == Path("/s/.venv") / python
 
 
-@pytest.mark.parametrize(("name", "command"), [
-    ("linux", ".venv/bin/python"), ("windows", ".venv\\Scripts\\python.exe")])
+@pytest.mark.parametrize(
+    ("name", "command"), [("linux", ".venv/bin/python"), ("windows", ".venv\\Scripts\\python.exe")]
+)
 def test_commands_are_shown_as_people_type_them(name, command):
     assert Platform(name).python_command == command
 
@@ -46,14 +49,20 @@ def test_this_computer_is_known():
 
 
 def become_in_a_child(name: str, code: str) -> subprocess.CompletedProcess[str]:
-    script = (f"from pathlib import Path; from school.bootstrap.platforms import *;"
-              f"become(Platform({name!r}), [{sys.executable!r}, '-c', {code!r}], cwd=Path('/'), env={{'GREETING': 'hello'}})")
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    script = (
+        f"from pathlib import Path; from school.bootstrap.platforms import *;"
+        f"become(Platform({name!r}), [{sys.executable!r}, '-c', {code!r}], cwd=Path('/'), env={{'GREETING': 'hello'}})"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("name", ["linux", "windows"])
 def test_the_server_takes_over_with_its_folder_settings_and_exit_code(name):
-    done = become_in_a_child(name, "import os, sys; print(os.environ['GREETING'], os.getcwd()); sys.exit(7)")
+    done = become_in_a_child(
+        name, "import os, sys; print(os.environ['GREETING'], os.getcwd()); sys.exit(7)"
+    )
     assert (done.returncode, done.stdout.strip()) == (7, "hello /")
 
 
@@ -62,5 +71,3 @@ def test_debian_is_told_by_its_apt(computer):
     computer.programs["apt-get"] = "/usr/bin/apt-get"
     assert computer.platform("linux").is_debian()
     assert not computer.platform("windows").is_debian()
-
-

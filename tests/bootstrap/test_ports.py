@@ -55,13 +55,21 @@ def test_a_taken_port_names_the_program_and_another_port(held_port):
 def test_schoolhouse_itself_is_recognised(tmp_path):
     port = free_port()
     (tmp_path / "school.py").write_text(
-        f"import socket, time\ns = socket.create_server(('127.0.0.1', {port}))\nprint('up', flush=True)\ntime.sleep(60)")
-    process = subprocess.Popen([sys.executable, "-m", "school", "serve"], cwd=tmp_path, stdout=subprocess.PIPE,
-                               env={**os.environ, "PYTHONPATH": str(tmp_path)})
+        f"import socket, time\ns = socket.create_server(('127.0.0.1', {port}))\nprint('up', flush=True)\ntime.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "school", "serve"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
-        with pytest.raises(Stop, match=rf"Schoolhouse is running already on port {port} \(process {process.pid}\)\."):
+        with pytest.raises(
+            Stop,
+            match=rf"Schoolhouse is running already on port {port} \(process {process.pid}\)\.",
+        ):
             check_port(port, Platform("linux"))
     finally:
         process.kill()
@@ -106,6 +114,7 @@ def test_a_port_just_closed_counts_as_free():
 
 def test_port_tables_are_read_for_ipv6_too(tmp_path: Path):
     from school.bootstrap.ports import _listening_inodes
+
     (tmp_path / "net").mkdir()
     head = "  sl  local_address remote_address st tx rx tr tm->when retrnsmt uid timeout inode\n"
     row = "   0: 00000000000000000000000000000000:1F40 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 4711 1\n"

@@ -17,7 +17,16 @@ from school.bootstrap.platforms import Ran
 from school.bootstrap.preflight import check_disk, check_folder, check_network
 
 Usage = namedtuple("Usage", "total used free")
-NO_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
+NO_PROXIES = (
+    "http_proxy",
+    "https_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +73,10 @@ def test_a_folder_that_refuses_writing_is_named():
 def test_a_read_only_folder_is_named(tmp_path):
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o555)
-    script = ("from pathlib import Path; from school.bootstrap.preflight import *; from school.bootstrap.console import Stop\n"
-              f"try: check_folder(Path({str(folder)!r}), 'The folder')\nexcept Stop as stop: print(stop.sentence)")
+    script = (
+        "from pathlib import Path; from school.bootstrap.preflight import *; from school.bootstrap.console import Stop\n"
+        f"try: check_folder(Path({str(folder)!r}), 'The folder')\nexcept Stop as stop: print(stop.sentence)"
+    )
     before: list[str] = []
     if shutil.which("setpriv") and Path("/proc/self").stat().st_uid == 0:
         # Root may write anywhere: step down first.
@@ -73,8 +84,14 @@ def test_a_read_only_folder_is_named(tmp_path):
             if parent in {Path("/tmp"), Path("/")}:
                 break
             parent.chmod(0o555 if parent == folder else 0o755)
-        before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
-    said = subprocess.run([*before, sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        before = [
+            "setpriv",
+            "--bounding-set=-dac_override,-dac_read_search",
+            "--inh-caps=-dac_override,-dac_read_search",
+        ]
+    said = subprocess.run(
+        [*before, sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert "closed is not writable: permission denied." in said.stdout, said.stderr
 
 
@@ -126,7 +143,11 @@ def test_an_old_python_gets_a_sentence(repository):
     """The door itself, with the version it sees turned back."""
     door = repository / "school" / "bootstrap" / "__main__.py"
     script = f"import sys, runpy; sys.version_info = (3, 9, 2); runpy.run_path({str(door)!r}, run_name='__main__')"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == "Schoolhouse needs Python 3.11 or newer; this is Python 3.9."
+    assert (
+        done.stderr.splitlines()[0] == "Schoolhouse needs Python 3.11 or newer; this is Python 3.9."
+    )
     assert "Traceback" not in done.stderr

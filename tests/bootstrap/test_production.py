@@ -29,12 +29,16 @@ from school.bootstrap.production.plan import UNITS, Site, make_plan
 from school.bootstrap.school import FirstAdministrator
 from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401 - a fixture
 
-ASKED = Options(mode="production", domain="school.example.org", school="Hill School", email="head@hill.example")
+ASKED = Options(
+    mode="production", domain="school.example.org", school="Hill School", email="head@hill.example"
+)
 
 
 @pytest.fixture
 def site(repository) -> Site:
-    return Site(repository, "school.example.org", FirstAdministrator("Hill School", "head@hill.example"))
+    return Site(
+        repository, "school.example.org", FirstAdministrator("Hill School", "head@hill.example")
+    )
 
 
 def said(plan, capsys) -> str:
@@ -44,13 +48,24 @@ def said(plan, capsys) -> str:
 
 def test_the_dry_run_tells_every_step_in_order_and_changes_nothing(computer, repository, capsys):
     computer.programs["apt-get"] = "/usr/bin/apt-get"
-    start.run_production(Options(**{**vars(ASKED), "dry_run": True}), repository, computer.platform())
+    start.run_production(
+        Options(**{**vars(ASKED), "dry_run": True}), repository, computer.platform()
+    )
     out = capsys.readouterr().out
     assert computer.asked == []
     titles = re.findall(r"^(\d+)\. ([^:]+):", out, re.MULTILINE)
     assert [title for _, title in titles] == [
-        "System packages", "Users and folders", "Program", "Database roles", "Redis", "Settings", "Migrations",
-        "School", "Web server", "Services"]
+        "System packages",
+        "Users and folders",
+        "Program",
+        "Database roles",
+        "Redis",
+        "Settings",
+        "Migrations",
+        "School",
+        "Web server",
+        "Services",
+    ]
     for line in [
         "apt-get install --no-install-recommends postgresql redis-server nginx openssl python3-venv",
         "useradd --system --no-create-home --home-dir /var/lib/schoolhouse --shell /usr/sbin/nologin --user-group schoolhouse",
@@ -77,15 +92,27 @@ def test_nothing_is_left_to_be_filled_in(computer, site, capsys):
     assert re.findall(r"@[A-Z_]+@", said(make_plan(site, computer.platform()), capsys)) == []
 
 
-@pytest.mark.parametrize(("name", "is_root", "options", "sentence"), [
-    ("windows", False, ASKED, "knows Debian and Ubuntu"),
-    ("macos", True, ASKED, "knows Debian and Ubuntu"),
-    ("linux", False, ASKED, "has to run as root"),
-    ("linux", True, Options(mode="production"), "the name people will type into the browser"),
-    ("linux", True, Options(mode="production", data_dir=Path("/srv")), "--data-dir does not go with it"),
-    ("linux", True, Options(**{**vars(ASKED), "certificate": Path("/no"), "certificate_key": Path("/no")}),
-     "There is no file /no"),
-])
+@pytest.mark.parametrize(
+    ("name", "is_root", "options", "sentence"),
+    [
+        ("windows", False, ASKED, "knows Debian and Ubuntu"),
+        ("macos", True, ASKED, "knows Debian and Ubuntu"),
+        ("linux", False, ASKED, "has to run as root"),
+        ("linux", True, Options(mode="production"), "the name people will type into the browser"),
+        (
+            "linux",
+            True,
+            Options(mode="production", data_dir=Path("/srv")),
+            "--data-dir does not go with it",
+        ),
+        (
+            "linux",
+            True,
+            Options(**{**vars(ASKED), "certificate": Path("/no"), "certificate_key": Path("/no")}),
+            "There is no file /no",
+        ),
+    ],
+)
 def test_it_stops_before_the_first_change(computer, repository, name, is_root, options, sentence):
     if name == "linux":
         computer.programs["apt-get"] = "/usr/bin/apt-get"
@@ -108,13 +135,19 @@ def test_without_a_person_to_agree_nothing_is_changed(computer, repository, monk
 def test_a_later_run_remembers_domain_ports_and_certificate(tmp_path, computer, site):
     config = tmp_path / "etc/nginx/sites-available/schoolhouse"
     config.parent.mkdir(parents=True)
-    told = Site(site.source, "learn.example.org", site.first, 9000, ("/etc/tls/a.pem", "/etc/tls/b.pem"))
+    told = Site(
+        site.source, "learn.example.org", site.first, 9000, ("/etc/tls/a.pem", "/etc/tls/b.pem")
+    )
     config.write_text(told.text("nginx/schoolhouse.conf"))
     (tmp_path / "var/lib/schoolhouse").mkdir(parents=True)
     (tmp_path / "var/lib/schoolhouse/set-up.json").touch()
     machine = Machine(computer.platform(), tmp_path)
     again = start._site(Options(mode="production"), site.source, computer.platform(), machine)
-    assert (again.domain, again.ports, again.certificate) == (told.domain, (9000, 9001), told.certificate)
+    assert (again.domain, again.ports, again.certificate) == (
+        told.domain,
+        (9000, 9001),
+        told.certificate,
+    )
 
 
 # --- what is put in place is right ---
@@ -125,16 +158,40 @@ def test_nginx_accepts_its_configuration(site, tmp_path):
     if nginx is None:
         pytest.skip("nginx is not installed (Debian/Ubuntu: apt-get install nginx)")
     certificate, key = str(tmp_path / "c.pem"), str(tmp_path / "k.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x",
-                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=x",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
     mine = Site(site.source, site.domain, site.first, certificate=(certificate, key))
     (tmp_path / "site.conf").write_text(mine.text("nginx/schoolhouse.conf"))
     (tmp_path / "nginx.conf").write_text(
         f"pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\n"
         f"http {{ access_log off; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p;"
         f" fastcgi_temp_path {tmp_path}/f; uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;"
-        f" include {tmp_path}/site.conf; }}\n")
-    done = subprocess.run([nginx, "-t", "-q", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True, check=False)
+        f" include {tmp_path}/site.conf; }}\n"
+    )
+    done = subprocess.run(
+        [nginx, "-t", "-q", "-c", tmp_path / "nginx.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
 
@@ -142,7 +199,9 @@ def test_nginx_accepts_its_configuration(site, tmp_path):
 def test_nginx_keeps_the_promises_behind_it(site):
     text = site.text("nginx/schoolhouse.conf")
     assert "client_max_body_size 102m;" in text
-    assert re.search(r"location /protected-files/ \{\s*internal;\s*alias /var/lib/schoolhouse/files/;", text)
+    assert re.search(
+        r"location /protected-files/ \{\s*internal;\s*alias /var/lib/schoolhouse/files/;", text
+    )
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in text
     assert text.count("server 127.0.0.1:") == 2
     assert re.search(r"proxy_connect_timeout 3s;", text)
@@ -152,14 +211,24 @@ def test_systemd_accepts_the_units(site, tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     for unit in UNITS:
-        text = site.text(f"systemd/{unit}").replace("/opt/schoolhouse/.venv/bin/python", "/bin/true")
-        (tmp_path / unit).write_text(text.replace("User=schoolhouse", "User=root").replace("Group=schoolhouse", "Group=root"))
+        text = site.text(f"systemd/{unit}").replace(
+            "/opt/schoolhouse/.venv/bin/python", "/bin/true"
+        )
+        (tmp_path / unit).write_text(
+            text.replace("User=schoolhouse", "User=root").replace("Group=schoolhouse", "Group=root")
+        )
     names = [unit.replace("@.", "@8000.") for unit in UNITS]
     (tmp_path / "schoolhouse-web@8000.service").symlink_to("schoolhouse-web@.service")
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *(str(tmp_path / n) for n in names)],
-                          capture_output=True, text=True, check=False,
-                          env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
-    ours = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "schoolhouse" in line]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / n) for n in names)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+    )
+    ours = [
+        line for line in done.stderr.splitlines() if str(tmp_path) in line or "schoolhouse" in line
+    ]
     assert ours == [], done.stderr
 
 
@@ -174,6 +243,7 @@ def test_units_run_as_the_unprivileged_user_and_may_write_only_the_data(site):
 
 def test_commands_of_the_units_exist(site):
     from school.cli import main
+
     for unit in UNITS:
         for command in re.findall(r"-m school (\w+)", site.text(f"systemd/{unit}")):
             assert command in main.commands, unit
@@ -189,8 +259,10 @@ def test_redis_accepts_its_configuration(site, tmp_path):
     process = subprocess.Popen(["redis-server", tmp_path / "redis.conf"], stdout=subprocess.DEVNULL)
     try:
         from tests.servers.redis import _wait_until_up
+
         _wait_until_up(process, tmp_path / "redis-server.sock")
         import redis
+
         client = redis.Redis(unix_socket_path=str(tmp_path / "redis-server.sock"))
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "volatile-lru"}
         assert client.config_get("port") == {"port": "0"}
@@ -231,21 +303,44 @@ def as_role(roles: PostgresServer, role: str, statements: str) -> str:
 
 
 def test_the_program_reads_and_writes_its_school(roles):
-    out = as_role(roles, "schoolhouse", f"{AS_SCHOOL} INSERT INTO pupil VALUES ('{SCHOOL}', 'Ada');"
-                  "UPDATE pupil SET name = 'Ada L.'; SELECT name FROM pupil; SELECT nextval('numbers') > 0; DELETE FROM pupil;")
+    out = as_role(
+        roles,
+        "schoolhouse",
+        f"{AS_SCHOOL} INSERT INTO pupil VALUES ('{SCHOOL}', 'Ada');"
+        "UPDATE pupil SET name = 'Ada L.'; SELECT name FROM pupil; SELECT nextval('numbers') > 0; DELETE FROM pupil;",
+    )
     assert out.splitlines() == ["Ada L.", "t"]
 
 
-@pytest.mark.parametrize("statement", [
-    "CREATE TABLE mine (x int)", "DROP TABLE pupil", "ALTER TABLE pupil ADD COLUMN x int", "TRUNCATE pupil",
-    "CREATE INDEX ON pupil (name)", "CREATE SCHEMA mine", "ALTER TABLE pupil DISABLE ROW LEVEL SECURITY",
-    "CREATE POLICY mine ON pupil USING (true)", "CREATE TEMP TABLE mine (x int)", "CREATE ROLE mine",
-    "SET ROLE schoolhouse_owner", "SET ROLE schoolhouse_backup", "ALTER ROLE schoolhouse BYPASSRLS",
-    "UPDATE alembic_version SET version_num = 'x'", "DELETE FROM alembic_version", "CREATE EXTENSION dblink",
-    "COPY pupil TO '/tmp/pupils.csv'", "SELECT pg_read_file('/etc/passwd')", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mine (x int)",
+        "DROP TABLE pupil",
+        "ALTER TABLE pupil ADD COLUMN x int",
+        "TRUNCATE pupil",
+        "CREATE INDEX ON pupil (name)",
+        "CREATE SCHEMA mine",
+        "ALTER TABLE pupil DISABLE ROW LEVEL SECURITY",
+        "CREATE POLICY mine ON pupil USING (true)",
+        "CREATE TEMP TABLE mine (x int)",
+        "CREATE ROLE mine",
+        "SET ROLE schoolhouse_owner",
+        "SET ROLE schoolhouse_backup",
+        "ALTER ROLE schoolhouse BYPASSRLS",
+        "UPDATE alembic_version SET version_num = 'x'",
+        "DELETE FROM alembic_version",
+        "CREATE EXTENSION dblink",
+        "COPY pupil TO '/tmp/pupils.csv'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ],
+)
 def test_the_program_cannot_change_the_house_or_become_another(roles, statement):
-    with pytest.raises(RuntimeError, match="permission denied|must be owner|must be superuser|must be member|cannot"):
+    with pytest.raises(
+        RuntimeError,
+        match="permission denied|must be owner|must be superuser|must be member|cannot",
+    ):
         as_role(roles, "schoolhouse", statement)
 
 
@@ -272,7 +367,11 @@ def test_the_owner_is_bound_by_row_level_security_and_no_superuser(roles):
 def test_backup_reads_every_school_and_changes_nothing(roles):
     as_role(roles, "schoolhouse", f"{AS_SCHOOL} INSERT INTO pupil VALUES ('{SCHOOL}', 'Canary')")
     assert as_role(roles, "schoolhouse_backup", "SELECT name FROM pupil") == "Canary"
-    for statement in ("DELETE FROM pupil", "SET default_transaction_read_only = off; DELETE FROM pupil", "CREATE TABLE mine (x int)"):
+    for statement in (
+        "DELETE FROM pupil",
+        "SET default_transaction_read_only = off; DELETE FROM pupil",
+        "CREATE TABLE mine (x int)",
+    ):
         with pytest.raises(RuntimeError, match="read-only|permission denied"):
             as_role(roles, "schoolhouse_backup", statement)
     as_role(roles, "schoolhouse", f"{AS_SCHOOL} DELETE FROM pupil")
@@ -280,20 +379,38 @@ def test_backup_reads_every_school_and_changes_nothing(roles):
 
 def test_a_dump_by_the_backup_role_holds_every_school(roles):
     as_role(roles, "schoolhouse", f"{AS_SCHOOL} INSERT INTO pupil VALUES ('{SCHOOL}', 'Canary')")
-    dump = subprocess.run([roles.binaries / "pg_dump", "-h", roles.folder, "-U", "schoolhouse_backup", "schoolhouse"],
-                          capture_output=True, text=True, check=True).stdout
+    dump = subprocess.run(
+        [roles.binaries / "pg_dump", "-h", roles.folder, "-U", "schoolhouse_backup", "schoolhouse"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert "Canary" in dump
     as_role(roles, "schoolhouse", f"{AS_SCHOOL} DELETE FROM pupil")
 
 
 def test_monitor_sees_statistics_and_no_pupil(roles):
-    assert int(as_role(roles, "schoolhouse_monitor", "SELECT count(*) FROM pg_stat_activity WHERE query IS NOT NULL")) > 0
+    assert (
+        int(
+            as_role(
+                roles,
+                "schoolhouse_monitor",
+                "SELECT count(*) FROM pg_stat_activity WHERE query IS NOT NULL",
+            )
+        )
+        > 0
+    )
     with pytest.raises(RuntimeError, match="permission denied"):
         as_role(roles, "schoolhouse_monitor", "SELECT * FROM pupil")
 
 
 def test_no_role_has_a_password_and_strangers_cannot_connect(roles):
-    assert roles.sql("SELECT count(*) FROM pg_authid WHERE rolname LIKE 'schoolhouse%' AND rolpassword IS NOT NULL") == "0"
+    assert (
+        roles.sql(
+            "SELECT count(*) FROM pg_authid WHERE rolname LIKE 'schoolhouse%' AND rolpassword IS NOT NULL"
+        )
+        == "0"
+    )
     roles.sql("CREATE ROLE stranger LOGIN")
     with pytest.raises(RuntimeError, match="permission denied for database"):
         as_role(roles, "stranger", "SELECT 1")
@@ -374,7 +491,9 @@ def test_services_restart_only_after_a_change(tmp_path, computer):
 
 
 def test_a_failing_command_is_one_sentence(tmp_path, computer):
-    computer.answers["nginx"] = Ran(1, err="nginx: [emerg] duplicate upstream\nnginx: configuration test failed\n")
+    computer.answers["nginx"] = Ran(
+        1, err="nginx: [emerg] duplicate upstream\nnginx: configuration test failed\n"
+    )
     with pytest.raises(Stop, match="nginx failed: nginx: configuration test failed"):
         Command(("nginx", "-t")).apply(Machine(computer.platform(), tmp_path))
 
@@ -391,21 +510,31 @@ def test_an_old_postgresql_is_refused(tmp_path, computer):
 
 def test_waiting_for_a_service_that_never_comes_ends_with_where_to_look(tmp_path, computer):
     with pytest.raises(Stop, match=r"http://127.0.0.1:9/readyz does not answer") as stopped:
-        UntilReady(["http://127.0.0.1:9/readyz"], limit_s=0.1).apply(Machine(computer.platform(), tmp_path))
+        UntilReady(["http://127.0.0.1:9/readyz"], limit_s=0.1).apply(
+            Machine(computer.platform(), tmp_path)
+        )
     assert "journalctl" in stopped.value.remedy
 
 
-def test_a_rehearsal_of_the_whole_plan_and_a_second_one(tmp_path, computer, site, capsys, monkeypatch):
+def test_a_rehearsal_of_the_whole_plan_and_a_second_one(
+    tmp_path, computer, site, capsys, monkeypatch
+):
     """Every action but the waiting, on a machine where nothing but files is real."""
     from school.bootstrap.packages import Environment
     from school.bootstrap.production import plan as planning
 
-    monkeypatch.setattr(planning, "ENTRIES", ("deploy", "requirements.txt", "setup_infrastructure.sh"))
+    monkeypatch.setattr(
+        planning, "ENTRIES", ("deploy", "requirements.txt", "setup_infrastructure.sh")
+    )
     monkeypatch.setattr(planning, "UntilReady", lambda _urls: Command(("true",), settles=True))
     monkeypatch.setattr(Environment, "works", lambda self: True)
-    computer.answers = {"id": Ran(1), "test -s": Ran(1), "runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 -c": Ran(0, "150018\n"),
-                        "dpkg-query": Ran(0, "".join(f"{n} installed\n" for n in planning.PACKAGES)),
-                        "runuser -u schoolhouse -- ": Ran(0, "Sign in once with https://school.example.org/once\n")}
+    computer.answers = {
+        "id": Ran(1),
+        "test -s": Ran(1),
+        "runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 -c": Ran(0, "150018\n"),
+        "dpkg-query": Ran(0, "".join(f"{n} installed\n" for n in planning.PACKAGES)),
+        "runuser -u schoolhouse -- ": Ran(0, "Sign in once with https://school.example.org/once\n"),
+    }
     (tmp_path / "opt/schoolhouse/.venv").mkdir(parents=True)
     (tmp_path / "var/lib/schoolhouse").mkdir(parents=True)
     machine = Machine(computer.platform(is_root=True), tmp_path)

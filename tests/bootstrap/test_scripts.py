@@ -14,11 +14,22 @@ import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
 BANNED = {
-    "&&": r"&&", "||": r"\|\|", "??": r"\?\?", "?.": r"\?\.", "==": r"==", "!=": r"!=",
-    "drive scope in a string": r'"[^"]*\$\w+:', "ternary": r"\?\s*[^:\n]+\s:\s",
-    "-Parallel": r"(?i)-parallel", "ForEach-Object -AsJob": r"(?i)-asjob", "clean block": r"(?i)^\s*clean\s*\{",
-    "Join-Path with many parts": r"(?i)-additionalchildpath", "$IsWindows": r"(?i)\$is(windows|linux|macos)\b",
-    "Test-Connection -TcpPort": r"(?i)-tcpport", "backgrounding &": r"&\s*$", "#requires core": r"(?i)-pseditions? core",
+    "&&": r"&&",
+    "||": r"\|\|",
+    "??": r"\?\?",
+    "?.": r"\?\.",
+    "==": r"==",
+    "!=": r"!=",
+    "drive scope in a string": r'"[^"]*\$\w+:',
+    "ternary": r"\?\s*[^:\n]+\s:\s",
+    "-Parallel": r"(?i)-parallel",
+    "ForEach-Object -AsJob": r"(?i)-asjob",
+    "clean block": r"(?i)^\s*clean\s*\{",
+    "Join-Path with many parts": r"(?i)-additionalchildpath",
+    "$IsWindows": r"(?i)\$is(windows|linux|macos)\b",
+    "Test-Connection -TcpPort": r"(?i)-tcpport",
+    "backgrounding &": r"&\s*$",
+    "#requires core": r"(?i)-pseditions? core",
 }
 
 
@@ -29,7 +40,11 @@ def powershell(repository: Path) -> bytes:
 
 def faults_in(source: bytes) -> list[str]:
     def walk(node: Node) -> list[str]:
-        here = [f"line {node.start_point[0] + 1}: {node.type}"] if node.is_error or node.is_missing else []
+        here = (
+            [f"line {node.start_point[0] + 1}: {node.type}"]
+            if node.is_error or node.is_missing
+            else []
+        )
         return here + [fault for child in node.children for fault in walk(child)]
 
     parser = Parser(Language(tree_sitter_powershell.language()))
@@ -53,8 +68,20 @@ def test_powershell_script_keeps_to_windows_powershell_5_1(powershell):
     assert banned_in(powershell.decode()) == []
 
 
-@pytest.mark.parametrize("line", ["a && b", "a || b", "$x ?? 1", "$x?.y", "if ($a == 1) {}", 'Write-Host "$root:foo"',
-                                  "$a ? 1 : 2", "if ($IsWindows) {}", "$x | ForEach-Object -Parallel {}"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a && b",
+        "a || b",
+        "$x ?? 1",
+        "$x?.y",
+        "if ($a == 1) {}",
+        'Write-Host "$root:foo"',
+        "$a ? 1 : 2",
+        "if ($IsWindows) {}",
+        "$x | ForEach-Object -Parallel {}",
+    ],
+)
 def test_the_ban_list_would_notice(line):
     assert banned_in(line)
 
@@ -69,8 +96,13 @@ def test_git_leaves_the_powershell_script_alone(repository):
     git = shutil.which("git")
     if git is None or not (repository / ".git").exists():
         pytest.skip("not a git checkout")
-    said = subprocess.run([git, "check-attr", "text", "setup_infrastructure.ps1"], cwd=repository,
-                          capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [git, "check-attr", "text", "setup_infrastructure.ps1"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert said.stdout.strip().endswith("text: unset")
 
 
@@ -95,8 +127,13 @@ def test_scripts_say_the_same(repository, powershell):
 
 
 def run_script(repository: Path, path: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["/bin/sh", repository / "setup_infrastructure.sh", "--help"], capture_output=True,
-                          text=True, env={"PATH": str(path), **env}, check=False)
+    return subprocess.run(
+        ["/bin/sh", repository / "setup_infrastructure.sh", "--help"],
+        capture_output=True,
+        text=True,
+        env={"PATH": str(path), **env},
+        check=False,
+    )
 
 
 def with_tools(folder: Path) -> Path:
@@ -107,7 +144,10 @@ def with_tools(folder: Path) -> Path:
 def test_without_python_a_sentence_says_so(repository, tmp_path):
     done = run_script(repository, with_tools(tmp_path))
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == "Schoolhouse needs Python 3.11 or newer, and none was found here."
+    assert (
+        done.stderr.splitlines()[0]
+        == "Schoolhouse needs Python 3.11 or newer, and none was found here."
+    )
 
 
 def test_a_python_that_is_too_old_is_passed_over(repository, tmp_path):

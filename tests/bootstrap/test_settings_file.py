@@ -57,22 +57,41 @@ def test_a_file_that_is_there_stays_as_it_is(tmp_path):
 
 
 def test_secrets_are_new_every_time_and_all_different():
-    found = [value for _ in range(2) for name, value in
-             re.findall(r"^(\w+)=(.+)$", settings_text(Wanted(Path("/d"), 1)), re.MULTILINE) if name in SECRETS]
+    found = [
+        value
+        for _ in range(2)
+        for name, value in re.findall(
+            r"^(\w+)=(.+)$", settings_text(Wanted(Path("/d"), 1)), re.MULTILINE
+        )
+        if name in SECRETS
+    ]
     assert len(found) == len(set(found)) == 2 * len(SECRETS)
     assert all(len(value) >= 32 for value in found)
 
 
 def test_addresses_of_the_first_run_are_kept_for_the_next(tmp_path):
-    given_addresses = {"DATABASE_URL": "postgresql://school:p%40ss@db/school", "REDIS_URL": "", "HOME": "/root"}
-    assert taken_over(given_addresses) == (("DATABASE_URL", "postgresql://school:p%40ss@db/school"),)
+    given_addresses = {
+        "DATABASE_URL": "postgresql://school:p%40ss@db/school",
+        "REDIS_URL": "",
+        "HOME": "/root",
+    }
+    assert taken_over(given_addresses) == (
+        ("DATABASE_URL", "postgresql://school:p%40ss@db/school"),
+    )
     file = tmp_path / ".env"
     write_settings(file, Wanted(tmp_path, 8000, more=taken_over(given_addresses)), LINUX)
     assert Settings(_env_file=file).database == "postgresql://school:p%40ss@db/school"
 
 
-FOLDERS = st.text(st.characters(min_codepoint=32, blacklist_categories=("Cs", "Cc", "Zl", "Zp"),
-                                blacklist_characters="\x7f\x85/"), min_size=1, max_size=30).map(lambda s: f"/srv/{s}")
+FOLDERS = st.text(
+    st.characters(
+        min_codepoint=32,
+        blacklist_categories=("Cs", "Cc", "Zl", "Zp"),
+        blacklist_characters="\x7f\x85/",
+    ),
+    min_size=1,
+    max_size=30,
+).map(lambda s: f"/srv/{s}")
 
 
 @settings(max_examples=200, deadline=None)
@@ -86,13 +105,17 @@ def test_any_folder_name_is_read_back_the_same_by_both_readers(tmp_path_factory,
 
 def test_a_windows_folder_is_written_with_forward_slashes(tmp_path):
     from pathlib import PureWindowsPath
+
     text = settings_text(Wanted(PureWindowsPath(r"C:\Users\Head Teacher\school\data"), 8000))
     assert "DATA_DIR='C:/Users/Head Teacher/school/data'\n" in text
 
 
 def test_lines_a_person_adds_are_understood(tmp_path):
     file = tmp_path / ".env"
-    file.write_text('\ufeff# note\n\nexport PORT = 9000\nDATA_DIR="/srv/our data"\ndemo=true  # for now\n', "utf-8")
+    file.write_text(
+        '\ufeff# note\n\nexport PORT = 9000\nDATA_DIR="/srv/our data"\ndemo=true  # for now\n',
+        "utf-8",
+    )
     assert read_settings_file(file) == {"PORT": "9000", "DATA_DIR": "/srv/our data", "DEMO": "true"}
 
 

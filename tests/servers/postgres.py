@@ -22,8 +22,14 @@ import pytest
 
 UNPRIVILEGED = "nobody"
 SETTINGS = {
-    "listen_addresses": "", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-    "autovacuum": "off", "max_connections": "200", "shared_buffers": "64MB", "log_min_messages": "fatal",
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
 }
 
@@ -57,9 +63,22 @@ class PostgresServer:
     def sql(self, statements: str, *, database: str = "postgres", role: str | None = None) -> str:
         """Run SQL through psql and return what it prints, unaligned; raises on the first error."""
         done = subprocess.run(
-            [self.binaries / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.folder,
-             "-U", role or self.superuser, "-d", database],
-            input=statements, capture_output=True, text=True, check=False,
+            [
+                self.binaries / "psql",
+                "-XqAt",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                self.folder,
+                "-U",
+                role or self.superuser,
+                "-d",
+                database,
+            ],
+            input=statements,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
@@ -68,6 +87,7 @@ class PostgresServer:
 
 def find_binaries() -> Path:
     """The folder with initdb and its friends, the newest version first."""
+
     def version(folder: Path) -> tuple[int, ...]:
         return tuple(int(n) for n in re.findall(r"\d+", folder.parent.name)) or (0,)
 
@@ -110,21 +130,41 @@ def throwaway_postgres() -> Iterator[PostgresServer]:
         before = _as_unprivileged(folder)
         superuser = UNPRIVILEGED if before else getpass.getuser()
         data = folder / "data"
-        _run([*before, binaries / "initdb", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-              "--no-sync", "-U", superuser, "-D", data], folder)
+        _run(
+            [
+                *before,
+                binaries / "initdb",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "-U",
+                superuser,
+                "-D",
+                data,
+            ],
+            folder,
+        )
         with (data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
             file.write(f"unix_socket_directories = '{folder}'\n")
         _run([*before, binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "start"], folder)
         try:
             server = PostgresServer(folder, superuser, binaries)
-            server.sql("CREATE ROLE school LOGIN CREATEDB CREATEROLE NOSUPERUSER NOBYPASSRLS;"
-                       "GRANT pg_signal_backend TO school")
+            server.sql(
+                "CREATE ROLE school LOGIN CREATEDB CREATEROLE NOSUPERUSER NOBYPASSRLS;"
+                "GRANT pg_signal_backend TO school"
+            )
             server.create_database("school_test")
             yield server
         finally:
             with suppress(NoPostgres):
-                _run([*before, binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], folder)
+                _run(
+                    [*before, binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"],
+                    folder,
+                )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -61,9 +61,23 @@ def throwaway_redis() -> Iterator[RedisServer]:
     path = folder / "redis.sock"
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [program, "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no",
-             "--dir", folder, "--databases", "64"],
-            stdout=log, stderr=log,
+            [
+                program,
+                "--port",
+                "0",
+                "--unixsocket",
+                path,
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+                folder,
+                "--databases",
+                "64",
+            ],
+            stdout=log,
+            stderr=log,
         )
     try:
         _wait_until_up(process, path)
