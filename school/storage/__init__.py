@@ -1,0 +1,1 @@
+"""Bytes under random keys, on disk or in a cloud. Knows no web, no database, no school."""

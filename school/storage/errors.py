@@ -1,0 +1,52 @@
+"""What a provider can say went wrong. The set is closed: providers translate into these.
+
+StorageError
+├── NotFound            there is no such object
+├── AlreadyExists       the key is taken; keys are written once
+├── PreconditionFailed  the object is not the version that was meant
+├── Denied              the provider refuses our credentials
+├── Throttled           too fast; try later
+├── Unavailable         cannot be reached, nothing happened
+├── IntegrityError      size or checksum differ from what was announced
+└── OutcomeUnknown      cut off after the body began: it may or may not be stored
+"""
+
+
+class StorageError(Exception):
+    """The root; `key` names the object where there is one."""
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class NotFound(StorageError):
+    pass
+
+
+class AlreadyExists(StorageError):
+    pass
+
+
+class PreconditionFailed(StorageError):
+    pass
+
+
+class Denied(StorageError):
+    pass
+
+
+class Throttled(StorageError):
+    pass
+
+
+class Unavailable(StorageError):
+    pass
+
+
+class IntegrityError(StorageError):
+    pass
+
+
+class OutcomeUnknown(StorageError):
+    pass

@@ -1,0 +1,67 @@
+"""From an address to a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from school.storage.local import LocalStorage
+from school.storage.protocol import StorageProvider
+
+_KNOWN: dict[str, set[str]] = {
+    "file": set(), "s3": {"endpoint_url", "region"}, "gs": {"endpoint_url"},
+}  # fmt: skip
+
+
+def storage_url_problem(url: str) -> str | None:
+    """What is wrong with a storage address, as the rest of a sentence; None when nothing is."""
+    parts = urlsplit(url)
+    if parts.scheme not in _KNOWN:
+        return "begins with file:///, s3:// or gs://"
+    if parts.scheme == "file" and (parts.netloc or not parts.path.strip("/")):
+        return "names a folder by its full path, such as file:///srv/schoolhouse/files"
+    if parts.scheme != "file" and not parts.netloc:
+        return f"names no bucket; write {parts.scheme}://bucket/prefix"
+    unknown = sorted(set(parse_qs(parts.query)) - _KNOWN[parts.scheme])
+    if unknown:
+        return f"has options that are not known: {', '.join(unknown)}"
+    return None
+
+
+def open_storage(
+    url: str, *, signing_keys: Sequence[str], public_base_url: str | None = None
+) -> StorageProvider:
+    """The provider of a storage address. Raises ValueError for an address with a problem.
+
+    `signing_keys` (newest first) sign the links we redeem ourselves; `public_base_url` stands in
+    front of them.
+    """
+    problem = storage_url_problem(url)
+    if problem:
+        raise ValueError(f"The storage address {problem}.")
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return LocalStorage(
+            _folder(parts.path), signing_keys=signing_keys, public_base_url=public_base_url or ""
+        )
+    options: dict[str, Any] = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    return _cloud(parts.scheme, parts.netloc, parts.path, options)
+
+
+def _cloud(scheme: str, bucket: str, prefix: str, options: dict[str, Any]) -> StorageProvider:
+    # Imported only where they are used: the two kits take a second and 60 MB.
+    if scheme == "s3":
+        from school.storage.s3 import S3Storage  # noqa: PLC0415
+
+        return S3Storage(bucket, prefix, **options)
+    from school.storage.gcs import GcsStorage  # noqa: PLC0415
+
+    return GcsStorage(bucket, prefix, **options)
+
+
+def _folder(path: str) -> Path:
+    text = unquote(path)
+    # file:///C:/data on Windows
+    return Path(text[1:] if len(text) > 2 and text[2] == ":" else text)
