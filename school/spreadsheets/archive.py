@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -29,17 +31,24 @@ PROTECTED: Final = (
 )
 
 
+@contextmanager
+def damage_in_a_sentence() -> Iterator[None]:
+    """Everything `zipfile` says about an archive it can't take becomes one sentence."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, KeyError,
+        NotImplementedError, RuntimeError,
+    ) as broken:
+        raise Invalid(DAMAGED) from broken
+
+
 def check_archive(path: Path) -> None:
     """Unpacks every part into nothing, counting: sizes an archive states may be lies."""
-    try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
-            entries = archive.infolist()
-            _check_directory(entries)
-            _check_sizes(stream, entries, packed_bytes=path.stat().st_size)
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError) as broken:
-        raise Invalid(DAMAGED) from broken
-    except (NotImplementedError, RuntimeError) as unreadable:
-        raise Invalid(DAMAGED) from unreadable
+    with damage_in_a_sentence(), zipfile.ZipFile(path) as archive, path.open("rb") as stream:
+        entries = archive.infolist()
+        _check_directory(entries)
+        _check_sizes(stream, entries, packed_bytes=path.stat().st_size)
 
 
 def _check_directory(entries: list[zipfile.ZipInfo]) -> None:

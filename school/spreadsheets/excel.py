@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,13 @@ from xml.parsers import expat
 import python_calamine
 
 from school.errors import Invalid, TooLarge
-from school.spreadsheets.archive import DAMAGED, PROTECTED, TOO_MUCH, check_archive
+from school.spreadsheets.archive import (
+    DAMAGED,
+    PROTECTED,
+    TOO_MUCH,
+    check_archive,
+    damage_in_a_sentence,
+)
 from school.spreadsheets.vastness import check_cells
 from school.spreadsheets.workbook import MAX_COLUMNS, MAX_ROWS, Cell, Merge, Row, Workbook
 
@@ -91,7 +96,7 @@ def _filled_down(rows: Iterator[Row], merges: tuple[Merge, ...]) -> Iterator[Row
 
 def open_excel(path: Path, *, filename: str) -> Workbook:
     check_archive(path)
-    with zipfile.ZipFile(path) as archive:
+    with damage_in_a_sentence(), zipfile.ZipFile(path) as archive:
         parts = _sheet_parts(archive)
         check_cells(archive, list(parts.values()))
         hidden = {name: _hidden_columns(archive, part) for name, part in parts.items()}
@@ -154,7 +159,8 @@ def _read_elements(
         parser.Parse(b"", True)
     except _EnoughSeen:
         return
-    except expat.ExpatError as broken:
+    except (expat.ExpatError, LookupError, ValueError) as broken:
+        # The last two: the part names an encoding nobody knows, or one expat can't take.
         raise Invalid(DAMAGED) from broken
 
 
@@ -164,14 +170,10 @@ def _refuse_doctype(*_: object) -> None:
 
 def _small_part(archive: zipfile.ZipFile, name: str) -> list[tuple[str, Attributes]]:
     found: list[tuple[str, Attributes]] = []
-    try:
-        entry = archive.getinfo(name)
-        if entry.file_size > _MAX_SMALL_PART_BYTES:
-            raise TooLarge(TOO_MUCH)
-        with archive.open(entry) as stream:
-            _read_elements(cast("BinaryIO", stream), lambda tag, seen: found.append((tag, seen)))
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError) as broken:
-        raise Invalid(DAMAGED) from broken
+    if archive.getinfo(name).file_size > _MAX_SMALL_PART_BYTES:
+        raise TooLarge(TOO_MUCH)
+    with archive.open(name) as stream:
+        _read_elements(cast("BinaryIO", stream), lambda tag, seen: found.append((tag, seen)))
     return found
 
 
@@ -208,9 +210,6 @@ def _hidden_columns(archive: zipfile.ZipFile, part: str) -> frozenset[int]:
             first, last = int(seen.get("min", "1")), int(seen.get("max", "1"))
             hidden.update(range(first - 1, min(last, MAX_COLUMNS)))
 
-    try:
-        with archive.open(part) as stream:
-            _read_elements(cast("BinaryIO", stream), see)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as broken:
-        raise Invalid(DAMAGED) from broken
+    with archive.open(part) as stream:
+        _read_elements(cast("BinaryIO", stream), see)
     return frozenset(hidden)

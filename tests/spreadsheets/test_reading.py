@@ -229,6 +229,14 @@ def test_a_zip_bomb_that_lies_about_its_size_is_refused(opened):
         opened(small, "a.xlsx")
 
 
+@pytest.mark.parametrize("encoding", [b"U-F-8", b"utf-7", b"shift_jis"])
+def test_a_workbook_in_an_encoding_xml_does_not_have_is_refused(opened, encoding):
+    with zipfile.ZipFile(io.BytesIO(xlsx(simple))) as archive:
+        part = archive.read("xl/workbook.xml").replace(b"UTF-8", encoding)
+    with pytest.raises(Invalid, match="damaged"):
+        opened(repacked(xlsx(simple), **{"xl__workbook.xml": part}), "a.xlsx")
+
+
 def test_a_workbook_with_entities_is_refused(opened):
     evil = (b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]>'
             b'<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">&a;</workbook>')
