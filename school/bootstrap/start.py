@@ -126,7 +126,7 @@ def _fits(options: Options, settings: Mapping[str, str], platform: Platform) -> 
 def _port(settings: Mapping[str, str]) -> int:
     told = settings.get("PORT") or str(DEFAULT_PORT)
     if not told.isdecimal():
-        raise Stop(f"PORT in .env is {told}; it has to be a number.", "mend that line, and run again")
+        raise Stop(f"PORT in .env is {told}; it has to be a number.", "mend that line")
     return int(told)
 
 

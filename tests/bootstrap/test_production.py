@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -124,7 +125,7 @@ def test_it_stops_before_the_first_change(computer, repository, name, is_root, o
 def test_without_a_person_to_agree_nothing_is_changed(computer, repository, monkeypatch, capsys):
     computer.programs["apt-get"] = "/usr/bin/apt-get"
     monkeypatch.setattr(start, "_check_machine", lambda *_: None)
-    monkeypatch.setattr("sys.stdin", open(os.devnull))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(Stop, match="Nothing was changed") as stopped:
         start.run_production(ASKED, repository, computer.platform(is_root=True))
     assert stopped.value.remedy == "add --yes"
@@ -339,7 +340,7 @@ def test_the_program_reads_and_writes_its_school(roles):
 def test_the_program_cannot_change_the_house_or_become_another(roles, statement):
     with pytest.raises(
         RuntimeError,
-        match="permission denied|must be owner|must be superuser|must be member|cannot",
+        match=r"permission denied|must be owner|must be superuser|must be member|cannot",
     ):
         as_role(roles, "schoolhouse", statement)
 
@@ -372,7 +373,7 @@ def test_backup_reads_every_school_and_changes_nothing(roles):
         "SET default_transaction_read_only = off; DELETE FROM pupil",
         "CREATE TABLE mine (x int)",
     ):
-        with pytest.raises(RuntimeError, match="read-only|permission denied"):
+        with pytest.raises(RuntimeError, match=r"read-only|permission denied"):
             as_role(roles, "schoolhouse_backup", statement)
     as_role(roles, "schoolhouse", f"{AS_SCHOOL} DELETE FROM pupil")
 
