@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -161,16 +160,12 @@ def test_a_copy_has_the_same_bytes_and_keeps_the_rule(provider: StorageProvider)
     ["../etc/passwd", "a/../b", "/abs", "A/b", "a//b", "", "a b", "a\\b", "ä", "a/", "x" * 201],
 )
 def test_a_key_that_we_would_not_make_is_refused(provider: StorageProvider, key: str) -> None:
-    for act in (
-        lambda: provider.put(key, io.BytesIO(b"x")),
-        lambda: provider.stat(key),
-        lambda: provider.delete(key),
-        lambda: provider.local_path(key) and provider.stat(key),
-    ):
-        if provider.caps.local_path or act is not None:
-            with pytest.raises(errors.StorageError):
-                act()
-                provider.stat(key)
+    with pytest.raises(errors.StorageError):
+        provider.put(key, io.BytesIO(b"x"))
+    with pytest.raises(errors.StorageError):
+        provider.stat(key)
+    with pytest.raises(errors.StorageError):
+        provider.delete(key)
 
 
 def test_it_says_that_it_is_well(provider: StorageProvider) -> None:
@@ -235,8 +230,8 @@ def test_a_link_to_upload_binds_type_size_and_checksum(
 
 
 @pytest.fixture
-def unreachable(request: pytest.FixtureRequest) -> Iterator[list[StorageProvider]]:
-    yield [
+def unreachable() -> list[StorageProvider]:
+    return [
         S3Storage(
             "b",
             endpoint_url="http://127.0.0.1:9",

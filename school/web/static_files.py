@@ -1,0 +1,27 @@
+"""Static files may be kept for a year: their address changes with their content."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+
+def init_static_files(app: Flask) -> None:
+    """Add `?v=<digest>` to every address of a static file."""
+    folder = Path(app.static_folder or "")
+
+    @app.url_defaults
+    def add_version(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static" and "filename" in values and "v" not in values:
+            version = _digest(folder / values["filename"])
+            if version:
+                values["v"] = version
+
+
+@lru_cache(maxsize=512)
+def _digest(path: Path) -> str | None:
+    return sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else None
