@@ -70,6 +70,7 @@ class RosterRow(TenantMixin, Base):
         belongs_to("import_id", "roster_import", ondelete="CASCADE"),
         one_of("outcome", RowOutcome),
         sa.Index("ix_roster_row_outcome", "school_id", "import_id", "outcome", "line"),
+        sa.Index("ix_roster_row_rank", "school_id", "import_id", "rank", "line"),
         {"sqlite_with_rowid": False},
     )
 
@@ -77,6 +78,8 @@ class RosterRow(TenantMixin, Base):
     # As a person sees it in the file, the first line being 1.
     line: Mapped[int] = mapped_column(primary_key=True)
     outcome: Mapped[str] = mapped_column(sa.String(16))
+    # The order to look at rows in (service/rows.py: Rank).
+    rank: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
     # The cells as read: {column index: text}; `repairs` lays what a person typed over them.
     raw: Mapped[dict[str, Any]] = mapped_column(Json)
     repairs: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -84,11 +87,15 @@ class RosterRow(TenantMixin, Base):
     values: Mapped[dict[str, Any]] = mapped_column(Json)
     problems: Mapped[list[Any]] = mapped_column(Json, default=list)
     is_blocked: Mapped[bool] = mapped_column(default=False)
+    # A person chose not to import it.
+    is_left_out: Mapped[bool] = mapped_column(default=False)
     student_id: Mapped[UUID | None]
     # {field: [old, new]}
     changes: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     # Fields a person edited since the last import: {field: [theirs, file's]}
     kept: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    # Of those, the fields for which a person asked for the file's value.
+    take: Mapped[list[Any]] = mapped_column(Json, default=list)
 
 
 class RosterRecord(TenantMixin, Base):
@@ -107,6 +114,9 @@ class RosterRecord(TenantMixin, Base):
     student_id: Mapped[UUID] = mapped_column(primary_key=True)
     import_id: Mapped[UUID]
     said: Mapped[dict[str, Any]] = mapped_column(Json)
+    # What it was before `import_id`, for undoing that.
+    previous_import_id: Mapped[UUID | None]
+    previous: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 class ColumnMemory(TenantEntity, Timestamps, Base):

@@ -1,0 +1,1 @@
+"""Verbs of the roster import: receive, stage, repair, commit, undo."""

@@ -1,0 +1,267 @@
+"""One row of the file on its way through the import: judged, stored, read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+from uuid import UUID
+
+from school.roster.models import RosterRow, RowOutcome
+from school.roster.service import bulk
+from school.roster.service.directory import CUSTOM, Directory, Known, folded_name
+from school.roster.service.verdict import GuardianSaid, Rules, Verdict, judge
+from school.roster.sheet import rows as sheet
+from school.roster.sheet.mapping import Mapping
+from school.roster.sheet.problems import Problem
+from school.roster.sheet.targets import Target, guardian_part
+from school.roster.sheet.values import STUDENT_FIELDS
+
+CHUNK_ROWS = 2_000
+COLUMNS = (
+    "school_id",
+    "import_id",
+    "line",
+    "outcome",
+    "rank",
+    "raw",
+    "repairs",
+    "values",
+    "problems",
+    "is_blocked",
+    "is_left_out",
+    "student_id",
+    "changes",
+    "kept",
+    "take",
+)
+_AMBIGUOUS = (
+    "%(count)s students of the school have this name and date of birth, and none has this "
+    "number. Type the admission number of the right one."
+)
+_FIELD_OF_TARGET = {
+    Target.FULL_NAME: ("family_name", "given_name"),
+    Target.GENDER: ("gender_code",),
+}
+
+
+class Rank(IntEnum):
+    """The order to look at rows in: first what needs a person."""
+
+    BLOCKED = 0
+    REMARK = 1
+    CHANGED = 2
+    NEW = 3
+    # Nothing to change, but the file says something new to remember.
+    HEARD = 4
+    SAME = 5
+
+
+@dataclass(slots=True)
+class Staged:
+    """A row as it is stored: what the file says, whom it means and what would happen."""
+
+    line: int
+    raw: dict[int, str]
+    student: dict[str, Any]
+    guardians: list[GuardianSaid]
+    problems: list[Problem]
+    is_blocked: bool
+    verdict: Verdict = field(default_factory=lambda: Verdict(RowOutcome.PROBLEM))
+    is_left_out: bool = False
+    repairs: dict[str, str] = field(default_factory=dict)
+    take: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, row: sheet.RosterRow) -> Staged:
+        return cls(
+            row.line,
+            row.raw,
+            _filled(row),
+            [guardian.to_json() for guardian in row.guardians],
+            row.problems,
+            row.is_blocked,
+        )
+
+    @property
+    def rank(self) -> Rank:
+        if self.is_blocked:
+            return Rank.BLOCKED
+        if self.problems or self.verdict.kept:
+            return Rank.REMARK
+        if self.verdict.has_news:
+            return Rank.HEARD
+        return _RANK_OF[self.verdict.outcome]
+
+    def stored(self, school_id: str, import_id: str) -> tuple[Any, ...]:
+        """In the order of COLUMNS."""
+        values = {"student": self.student, "guardians": self.guardians}
+        return (
+            school_id,
+            import_id,
+            self.line,
+            str(self.verdict.outcome),
+            int(self.rank),
+            bulk.as_json(self.raw),
+            bulk.as_json(self.repairs) if self.repairs else "{}",
+            bulk.as_json(values),
+            bulk.as_json([one.to_json() for one in self.problems]) if self.problems else "[]",
+            self.is_blocked,
+            self.is_left_out,
+            self.verdict.student_id,
+            bulk.as_json(self.verdict.changes) if self.verdict.changes else "{}",
+            bulk.as_json(self.verdict.kept) if self.verdict.kept else "{}",
+            bulk.as_json(self.take) if self.take else "[]",
+        )
+
+
+_RANK_OF = {
+    RowOutcome.CHANGED: Rank.CHANGED,
+    RowOutcome.NEW: Rank.NEW,
+    RowOutcome.UNCHANGED: Rank.SAME,
+    RowOutcome.PROBLEM: Rank.BLOCKED,
+}
+_PLAIN_FIELDS = tuple(name for name in STUDENT_FIELDS if name != "birth_date")
+
+
+def _filled(row: sheet.RosterRow) -> dict[str, Any]:
+    """The student as JSON, without what the row leaves empty."""
+    values = row.values
+    student: dict[str, Any] = {}
+    for name in _PLAIN_FIELDS:
+        value = getattr(values, name)
+        if value is not None:
+            student[name] = value
+    if values.birth_date is not None:
+        student["birth_date"] = values.birth_date.isoformat()
+    for label, text in values.custom.items():
+        student[CUSTOM + label] = text
+    return student
+
+
+def read_back(row: RosterRow | Any) -> Staged:
+    """A stored row. `row` has RosterRow's attributes."""
+    return Staged(
+        row.line,
+        {int(index): text for index, text in row.raw.items()},
+        row.values["student"],
+        row.values["guardians"],
+        [Problem.from_json(one) for one in row.problems],
+        row.is_blocked,
+        Verdict(RowOutcome(row.outcome), row.student_id.hex if row.student_id else None),
+        row.is_left_out,
+        dict(row.repairs),
+        list(row.take),
+    )
+
+
+def rules_of(mapping: Mapping, *, overwrite_edited: bool) -> Rules:
+    return Rules(
+        tuple(sorted(mapping.fields())), bool(mapping.guardian_numbers()), overwrite_edited
+    )
+
+
+class Matcher:
+    """Finds whom rows mean, and says what they change."""
+
+    def __init__(self, directory: Directory, mapping: Mapping, *, overwrite_edited: bool) -> None:
+        self.directory = directory
+        self.rules = rules_of(mapping, overwrite_edited=overwrite_edited)
+        self._columns = {column.index: column.target for column in mapping.columns}
+        # Numbers in the file: a namesake who has one of them is another person.
+        self.numbers: set[str] = set()
+        self.undecided: dict[int, list[tuple[UUID, str]]] = {}
+
+    def match(self, rows: Sequence[Staged]) -> None:
+        """Judge a chunk by admission number, and note who else might be meant."""
+        known = self.directory.by_number(row.student.get("admission_number") for row in rows)
+        unmatched = []
+        for row in rows:
+            number = row.student.get("admission_number")
+            found = known.get(number) if number else None
+            if number:
+                self.numbers.add(number)
+            self.judge(row, found)
+            if found is None and not row.is_blocked and "birth_date" in row.student:
+                unmatched.append(row)
+        self._note_namesakes(unmatched)
+
+    def _note_namesakes(self, rows: list[Staged]) -> None:
+        people = {row.line: _person(row) for row in rows}
+        namesakes = self.directory.namesakes(people.values())
+        for line, person in people.items():
+            if person in namesakes:
+                self.undecided[line] = namesakes[person]
+
+    def settle(self, row: Staged) -> bool:
+        """Decide an undecided row, once all numbers of the file are known. True if it changed."""
+        candidates = [
+            student_id
+            for student_id, number in self.undecided.pop(row.line, [])
+            if number not in self.numbers
+        ]
+        if len(candidates) == 1:
+            self.judge(row, self.directory.by_id(candidates)[candidates[0].hex])
+        elif candidates:
+            row.problems.append(self._ambiguous(row, len(candidates)))
+            row.is_blocked = True
+            row.verdict = Verdict(RowOutcome.PROBLEM)
+        return bool(candidates)
+
+    def _ambiguous(self, row: Staged, count: int) -> Problem:
+        column = next(
+            (index for index, target in self._columns.items() if target == Target.ADMISSION_NUMBER),
+            0,
+        )
+        return Problem(
+            code="ambiguous_match",
+            column="",
+            column_index=column,
+            value=row.student.get("admission_number", ""),
+            message=_AMBIGUOUS,
+            params={"count": count},
+            blocking=True,
+        )
+
+    def judge(self, row: Staged, known: Known | None) -> None:
+        unread = self._unread(row) if row.problems else ()
+        row.verdict = judge(
+            row.student, row.guardians, known, self.rules, unread=unread, take=row.take
+        )
+        if row.is_blocked:
+            row.verdict = Verdict(RowOutcome.PROBLEM, known.id if known else None)
+
+    def _unread(self, row: Staged) -> set[str]:
+        """Fields whose cell could not be read: what the school has stays."""
+        unread: set[str] = set()
+        for found in row.problems:
+            target = self._columns.get(found.column_index, "")
+            part = guardian_part(target)
+            if part and not found.code.startswith("phone"):
+                # An empty first guardian moves the second up.
+                unread.update(f"guardian[{place}].{part[1]}" for place in range(1, part[0] + 1))
+            for name in (
+                _FIELD_OF_TARGET.get(Target(target), (target,)) if target in _TARGETS else ()
+            ):
+                if row.student.get(name) is None:
+                    unread.add(name)
+        return unread
+
+
+_TARGETS = frozenset(Target)
+
+
+def _person(row: Staged) -> tuple[str, str]:
+    student = row.student
+    return folded_name(student.get("family_name"), student.get("given_name")), student["birth_date"]
+
+
+def as_values(text: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def lines_of(rows: Iterable[Staged]) -> list[int]:
+    return [row.line for row in rows]

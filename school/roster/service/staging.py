@@ -1,0 +1,268 @@
+"""Read the file, judge every row, and lay the rows down for the preview. Nothing is imported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as MappingType
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import clock
+from school.academics.models import SchoolClass
+from school.db import db, take_write_lock, transaction
+from school.errors import Conflict, DomainError, NotFound
+from school.roster.models import ColumnMemory, ImportState, RosterImport, RosterRow, RowOutcome
+from school.roster.service import bulk
+from school.roster.service.directory import Directory, GuardianBook, guardian_key
+from school.roster.service.rows import CHUNK_ROWS, COLUMNS, Matcher, Staged, read_back
+from school.roster.sheet.mapping import Mapping, memory_key
+from school.roster.sheet.rows import Roster, SchoolHints, read_roster
+from school.roster.sheet.targets import Target
+from school.students.models import Gender, Student
+from school.tenancy.scope import current_school_id
+
+Progress = Callable[[float, str], None]
+REASON = "What to repair"
+OPEN_STATES = (ImportState.UPLOADED, ImportState.READING, ImportState.PREVIEW)
+
+
+def silent(_fraction: float, _sentence: str) -> None:
+    """Progress that nobody watches."""
+
+
+def get_import(import_id: UUID) -> RosterImport:
+    """Raises NotFound."""
+    found = db.session.scalar(sa.select(RosterImport).where(RosterImport.id == import_id))
+    if found is None:
+        raise NotFound("There is no such import.")
+    return found
+
+
+def school_hints() -> SchoolHints:
+    """What the reader must know of the school in scope."""
+    genders = db.session.execute(sa.select(Gender.code, Gender.label).order_by(Gender.position))
+    limit: Any = Student.__table__.c.family_name.type
+    return SchoolHints(
+        genders=dict(genders.all()),
+        today=clock.today(),
+        name_limit=limit.length,
+    )
+
+
+def remembered_columns() -> dict[str, str]:
+    """{header: target}, as people of this school confirmed them before."""
+    rows = db.session.execute(sa.select(ColumnMemory.header, ColumnMemory.target))
+    # Our own column of reasons, when a sheet of problems comes back repaired.
+    return {memory_key(REASON): Target.IGNORE.value, **dict(rows.all())}
+
+
+def stage(
+    import_id: UUID,
+    path: Path,
+    *,
+    targets: MappingType[str, str] | None = None,
+    tell: Progress = silent,
+) -> RosterImport:
+    """Read and judge the whole file. May be repeated: it begins afresh each time.
+
+    Rows are committed by chunks, so that others can write meanwhile and memory stays bounded. A
+    file that cannot be read leaves the import refused, with the reason in words.
+    """
+    with transaction():
+        imported = _begin(import_id)
+    try:
+        roster = _understand(imported, path, targets or {})
+        if roster.mapping.faults():
+            return _finish(imported, {"faults": roster.mapping.faults()})
+        with bulk.without_cycle_search():
+            counts = _stage_rows(imported, roster, tell)
+    except DomainError as error:
+        return _refuse(imported, error)
+    return _finish(imported, counts)
+
+
+def _begin(import_id: UUID) -> RosterImport:
+    imported = get_import(import_id)
+    if imported.state not in OPEN_STATES:
+        raise Conflict("This import was finished already.")
+    take_write_lock(db.session())
+    imported.state = ImportState.READING
+    db.session.execute(
+        sa.delete(RosterRow)
+        .where(RosterRow.import_id == import_id)
+        .execution_options(synchronize_session=False)
+    )
+    return imported
+
+
+def _understand(imported: RosterImport, path: Path, targets: MappingType[str, str]) -> Roster:
+    """The file with its columns: as a person said, as remembered, as found."""
+    mapping = Mapping.from_json(imported.mapping) if imported.mapping else None
+    roster = read_roster(
+        path,
+        filename=imported.filename,
+        mapping=mapping,
+        remembered={**remembered_columns(), **targets},
+        school=school_hints(),
+    )
+    with transaction():
+        imported.encoding = roster.encoding
+        imported.mapping = roster.mapping.to_json()
+    return roster
+
+
+def _refuse(imported: RosterImport, error: DomainError) -> RosterImport:
+    with transaction():
+        db.session.execute(
+            sa.delete(RosterRow)
+            .where(RosterRow.import_id == imported.id)
+            .execution_options(synchronize_session=False)
+        )
+        imported.state = ImportState.REFUSED
+        imported.refusal = str(error)
+    return imported
+
+
+def _finish(imported: RosterImport, counts: dict[str, Any]) -> RosterImport:
+    with transaction():
+        imported.counts = counts
+        imported.state = ImportState.PREVIEW
+    return imported
+
+
+def _stage_rows(imported: RosterImport, roster: Roster, tell: Progress) -> dict[str, Any]:
+    session = db.session()
+    directory = Directory(session, current_school_id())
+    matcher = Matcher(
+        directory,
+        roster.mapping,
+        overwrite_edited=bool(imported.options.get("overwrite_edited")),
+    )
+    tally = Tally(GuardianBook(session, is_empty=directory.is_empty), _class_names(directory))
+    ids = (imported.school_id.hex, imported.id.hex)
+    done = 0
+    for chunk in _chunks(roster):
+        matcher.match(chunk)
+        settled_later = [row for row in chunk if row.line in matcher.undecided]
+        tally.add(row for row in chunk if row.line not in matcher.undecided)
+        with transaction():
+            bulk.insert(
+                session,
+                RosterRow,
+                COLUMNS,
+                [row.stored(*ids) for row in chunk],
+            )
+        done += len(chunk)
+        tally.waiting += len(settled_later)
+        tell(done / max(roster.student_rows, 1), f"Read {done:,} of {roster.student_rows:,} rows")
+    with transaction():
+        _settle(imported, matcher, tally)
+    return {**tally.counts(), "rows": done, "remarks": [one.sentence for one in roster.remarks]}
+
+
+def _chunks(roster: Roster) -> Iterator[list[Staged]]:
+    rows = roster.rows()
+    while chunk := [Staged.of(row) for row in islice(rows, CHUNK_ROWS)]:
+        yield chunk
+
+
+def _settle(imported: RosterImport, matcher: Matcher, tally: Tally) -> None:
+    """Rows without a known number whose name and birth date the school knows."""
+    if not matcher.undecided:
+        return
+    ids = (imported.school_id.hex, imported.id.hex)
+    lines = list(matcher.undecided)
+    for start in range(0, len(lines), CHUNK_ROWS):
+        rows = db.session.scalars(
+            sa.select(RosterRow)
+            .where(RosterRow.import_id == imported.id)
+            .where(RosterRow.line.in_(lines[start : start + CHUNK_ROWS]))
+        ).all()
+        for row in rows:
+            staged = read_back(row)
+            staged.verdict.said = {}
+            if matcher.settle(staged):
+                save_row(staged, *ids)
+            tally.add([staged])
+
+
+def save_row(row: Staged, school_id: str, import_id: str) -> None:
+    """Write one staged row over what was stored."""
+    columns = COLUMNS[3:]
+    stored = row.stored(school_id, import_id)
+    bulk.update(
+        db.session(),
+        RosterRow,
+        keys=COLUMNS[:3],
+        columns=columns,
+        rows=[(*stored[3:], *stored[:3])],
+    )
+
+
+def _class_names(directory: Directory) -> set[str]:
+    return set(
+        db.session.scalars(
+            sa.select(SchoolClass.name).where(SchoolClass.academic_year_id == directory.year_id)
+        )
+    )
+
+
+class Tally:
+    """What would come of the rows, counted while they pass."""
+
+    def __init__(self, book: GuardianBook, class_names: set[str]) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.waiting = 0
+        self.guardians = Counter({"new": 0, "merged": 0})
+        self._book = book
+        self._class_names = class_names
+        self._classes: set[str] = set()
+
+    def add(self, rows: Iterable[Staged]) -> None:
+        for row in rows:
+            self.outcomes[row.verdict.outcome] += 1
+            if row.is_blocked:
+                continue
+            name = row.student.get("class_name")
+            if name:
+                self._classes.add(name)
+            if row.verdict.outcome == RowOutcome.NEW:
+                self._meet(row.guardians)
+            else:
+                self._meet(entry for _, entry in row.verdict.guardians_added)
+
+    def _meet(self, guardians: Iterable[dict[str, Any]]) -> None:
+        for entry in guardians:
+            key = guardian_key(entry["name"], entry["phone"], entry["email"])
+            if key is not None and key in self._book.ids:
+                self.guardians["merged"] += 1
+            else:
+                self.guardians["new"] += 1
+                if key is not None:
+                    self._book.ids[key] = ""
+
+    def counts(self) -> dict[str, Any]:
+        existing = len(self._classes & self._class_names)
+        return {
+            "students": {str(kind): self.outcomes[kind] for kind in RowOutcome},
+            "guardians": dict(self.guardians),
+            "classes": {"new": len(self._classes) - existing, "existing": existing},
+        }
+
+
+def discard(import_id: UUID) -> None:
+    """Keep nothing of an import that was not committed."""
+    imported = get_import(import_id)
+    if imported.state not in (*OPEN_STATES, ImportState.REFUSED):
+        raise Conflict("This import was finished already.")
+    imported.state = ImportState.DISCARDED
+    db.session.execute(
+        sa.delete(RosterRow)
+        .where(RosterRow.import_id == import_id)
+        .execution_options(synchronize_session=False)
+    )

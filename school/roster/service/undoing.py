@@ -1,0 +1,198 @@
+"""Take a whole import back, and keep what people did since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import cache
+from school.academics.models import SchoolClass
+from school.audit.models import AuditEvent, ChangeSet
+from school.audit.undo import Kept, undo_change_set
+from school.db import db, take_write_lock
+from school.enrollment.models import Enrollment
+from school.errors import Conflict
+from school.files.models import File, OwnerKind
+from school.roster.models import ImportState, RosterImport, RosterRecord
+from school.roster.service import bulk
+from school.roster.service.staging import get_import
+from school.search.models import Kind, SearchWord
+from school.students.models import CustomField, Student, StudentGuardian
+from school.tenancy.scope import current_school_id
+
+_CHUNK = 500
+_KEPT_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """How many records were put back, and what stayed because people worked on it since."""
+
+    restored: int
+    kept: list[Kept]
+
+
+def undo(import_id: UUID) -> Undone:
+    """Call it inside one transaction. Raises Conflict when it is too late or done already."""
+    _claim(import_id)
+    imported = get_import(import_id)
+    change_set = db.session.scalars(
+        sa.select(ChangeSet).where(ChangeSet.id == imported.change_set_id)
+    ).one()
+    at = change_set.committed_at
+    assert at is not None
+    with bulk.without_cycle_search():
+        for ids in _created(change_set.id):
+            _loosen(ids, at)
+        report = undo_change_set(change_set)
+        _restore_base(import_id)
+    _drop_empty_classes(at)
+    _drop_empty_fields(at)
+    _close(imported, report.restored, report.kept)
+    return Undone(report.restored, report.kept)
+
+
+def _claim(import_id: UUID) -> None:
+    take_write_lock(db.session())
+    claimed = db.session.execute(
+        sa.update(RosterImport)
+        .where(RosterImport.id == import_id, RosterImport.state == ImportState.COMMITTED)
+        .values(state=ImportState.UNDOING, version=RosterImport.version + 1)
+        .execution_options(synchronize_session=False)
+    )
+    if claimed.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict("Only a saved import can be undone, and only once.")
+    db.session.expire_all()
+
+
+def _created(change_set_id: UUID) -> Iterator[list[UUID]]:
+    """The students the import brought, by chunks."""
+    last: UUID | None = None
+    while True:
+        query = (
+            sa.select(AuditEvent.id, AuditEvent.entity_id)
+            .where(AuditEvent.change_set_id == change_set_id, AuditEvent.entity == "student")
+            .where(AuditEvent.action == "student.admitted")
+            .order_by(AuditEvent.id)
+            .limit(_CHUNK)
+        )
+        rows = db.session.execute(
+            query if last is None else query.where(AuditEvent.id > last)
+        ).all()
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield [row[1] for row in rows]
+
+
+def _loosen(ids: list[UUID], at: datetime) -> None:
+    """Untie students nobody worked on from guardians and classes, so that they can go."""
+    free = [student_id for student_id in ids if student_id not in _touched(ids, at)]
+    for model in (StudentGuardian, Enrollment):
+        owner: Any = model.student_id
+        db.session.execute(
+            sa.delete(model).where(owner.in_(free)).execution_options(synchronize_session=False)
+        )
+
+
+def _touched(ids: list[UUID], at: datetime) -> set[UUID]:
+    """Those with anything on them that the import did not make."""
+    link, place = StudentGuardian, Enrollment
+    looks = (
+        sa.select(Student.id).where(Student.id.in_(ids), Student.version > 1),
+        sa.select(File.owner_id).where(
+            File.owner_id.in_(ids), File.owner_kind == OwnerKind.STUDENT
+        ),
+        sa.select(link.student_id).where(
+            link.student_id.in_(ids), sa.or_(link.created_at != at, link.version > 1)
+        ),
+        sa.select(place.student_id).where(
+            place.student_id.in_(ids), sa.or_(place.created_at != at, place.ends_on.is_not(None))
+        ),
+    )
+    return {student_id for look in looks for student_id in db.session.scalars(look)}
+
+
+def _restore_base(import_id: UUID) -> None:
+    """What the import before said is the base again."""
+    record: Any = RosterRecord.__table__
+    mine = sa.and_(record.c.school_id == current_school_id(), record.c.import_id == import_id)
+    db.session.execute(sa.delete(record).where(mine, record.c.previous_import_id.is_(None)))
+    db.session.execute(
+        sa.update(record)
+        .where(mine)
+        .values(
+            import_id=record.c.previous_import_id,
+            said=record.c.previous,
+            previous_import_id=None,
+            previous=None,
+        )
+    )
+
+
+def _drop_empty_classes(at: datetime) -> None:
+    """Classes the import made go if nobody was ever put in them besides."""
+    empty = db.session.scalars(
+        sa.select(SchoolClass.id)
+        .where(SchoolClass.created_at == at, SchoolClass.version == 1)
+        .where(SchoolClass.id.not_in(sa.select(Enrollment.class_id)))
+    ).all()
+    for start in range(0, len(empty), _CHUNK):
+        ids = empty[start : start + _CHUNK]
+        db.session.execute(
+            sa.delete(SchoolClass)
+            .where(SchoolClass.id.in_(ids))
+            .execution_options(synchronize_session=False)
+        )
+        db.session.execute(
+            sa.delete(SearchWord)
+            .where(SearchWord.kind == Kind.CLASS, SearchWord.entity_id.in_(ids))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _drop_empty_fields(at: datetime) -> None:
+    """Own fields the import made go if no student has a value in them."""
+    for field_id in db.session.scalars(
+        sa.select(CustomField.id).where(CustomField.created_at == at, CustomField.version == 1)
+    ).all():
+        value = Student.custom[str(field_id)].as_string()
+        if db.session.scalar(sa.select(Student.id).where(value.is_not(None)).limit(1)) is None:
+            db.session.execute(
+                sa.delete(CustomField)
+                .where(CustomField.id == field_id)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _close(imported: RosterImport, restored: int, kept: list[Kept]) -> None:
+    imported.state = ImportState.UNDONE
+    imported.counts = {
+        **imported.counts,
+        "undone": {
+            "restored": restored,
+            "kept": len(kept),
+            "kept_list": [
+                {
+                    "entity": one.entity,
+                    "id": str(one.entity_id),
+                    "field": one.field,
+                    "theirs": _plain(one.theirs),
+                    "ours": _plain(one.ours),
+                }
+                for one in kept[:_KEPT_SHOWN]
+            ],
+        },
+    }
+    db.session.flush()
+    for topic in ("students", "guardians", "classes", "files"):
+        cache.forget(current_school_id(), topic)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
