@@ -44,7 +44,7 @@ class Student(TenantEntity, Versioned, Timestamps, Base):
             ["school_id", "gender_code"], ["gender.school_id", "gender.code"], ondelete="RESTRICT"
         ),
         one_of("status", StudentStatus),
-        sa.CheckConstraint("length(family_name) BETWEEN 1 AND 200", name="family_name_length"),
+        sa.CheckConstraint("length(family_name) BETWEEN 1 AND 300", name="family_name_length"),
         sa.CheckConstraint("length(admission_number) BETWEEN 1 AND 60", name="number_length"),
         sa.Index("ix_student_list", "school_id", "status", "sort_name", "id"),
         sa.Index("ix_student_sort", "school_id", "sort_name", "id"),
@@ -53,9 +53,9 @@ class Student(TenantEntity, Versioned, Timestamps, Base):
     )
 
     admission_number: Mapped[str] = mapped_column(sa.String(60))
-    family_name: Mapped[str] = mapped_column(sa.String(200))
-    given_name: Mapped[str | None] = mapped_column(sa.String(200))
-    preferred_name: Mapped[str | None] = mapped_column(sa.String(200))
+    family_name: Mapped[str] = mapped_column(sa.String(300))
+    given_name: Mapped[str | None] = mapped_column(sa.String(300))
+    preferred_name: Mapped[str | None] = mapped_column(sa.String(300))
     # Written family name first (Nguyễn Hoàng Long).
     family_name_first: Mapped[bool] = mapped_column(default=False)
     # Folded family and given name, for sorting alike on every database; made by the service.
@@ -87,12 +87,12 @@ class Guardian(TenantEntity, Versioned, Timestamps, Base):
 
     __tablename__ = "guardian"
     __table_args__ = (
-        sa.CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 300", name="name_length"),
         sa.Index("ix_guardian_sort", "school_id", "sort_name", "id"),
         sa.Index("ix_guardian_user", "user_id"),
     )
 
-    name: Mapped[str] = mapped_column(sa.String(200))
+    name: Mapped[str] = mapped_column(sa.String(300))
     sort_name: Mapped[str] = mapped_column(BytewiseText)
     phone: Mapped[str | None] = mapped_column(sa.String(60))
     email: Mapped[str | None] = mapped_column(sa.String(320))

@@ -16,10 +16,10 @@ from school.students.models import CustomField, CustomFieldKind, StudentStatus
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _OLDEST_YEARS = 130
 LENGTHS = {
-    "family_name": 200,
-    "given_name": 200,
-    "preferred_name": 200,
-    "name": 200,
+    "family_name": 300,
+    "given_name": 300,
+    "preferred_name": 300,
+    "name": 300,
     "admission_number": 60,
     "grade_level": 60,
     "email": 320,
