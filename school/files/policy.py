@@ -94,16 +94,23 @@ def may_view_file(person: Person, file: File) -> bool:
     )
 
 
-def may_edit_file(person: Person, file: File) -> bool:
-    return may_view_file(person, file) and may_add(person, file.owner_kind, file.owner_id)
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a person may do with a file they may see."""
+
+    edit: bool
+    archive: bool
+
+
+def rights_on(person: Person, file: File) -> Rights:
+    """Raises NotFound: who may not see a file is not told that it exists."""
+    check_view(person, file)
+    edit = may_add(person, file.owner_kind, file.owner_id)
+    return Rights(edit=edit, archive=edit and person.may(Permission.FILE_ARCHIVE))
 
 
 def may_add(person: Person, kind: str, owner_id: UUID) -> bool:
     return person.may(Permission.FILE_UPLOAD) and owner_named(kind).may_edit(person, owner_id)
-
-
-def may_archive(person: Person, file: File) -> bool:
-    return may_edit_file(person, file) and person.may(Permission.FILE_ARCHIVE)
 
 
 def check_view(person: Person, file: File) -> None:
@@ -114,15 +121,13 @@ def check_view(person: Person, file: File) -> None:
 
 def check_edit(person: Person, file: File) -> None:
     """Raises NotFound or Forbidden."""
-    check_view(person, file)
-    if not may_edit_file(person, file):
+    if not rights_on(person, file).edit:
         raise Forbidden("You may look at this file, but not change it.")
 
 
 def check_archive(person: Person, file: File) -> None:
     """Raises NotFound or Forbidden."""
-    check_edit(person, file)
-    if not may_archive(person, file):
+    if not rights_on(person, file).archive:
         raise Forbidden("Only the office may put files away.")
 
 

@@ -134,15 +134,13 @@ def _keep_each(sent: list[FileStorage], student_id: UUID, purpose: str) -> None:
 @requires(Permission.FILE_VIEW)
 def show(file_id: UUID) -> str:
     """One file: what it is, its versions, and what can be done with it."""
-    file = queries.get_file(file_id)
-    policy.check_view(the_person(), file)
-    return _file_page(file)
+    return _file_page(queries.get_file(file_id))
 
 
 def _file_page(
     file: File, *, rename: RenameForm | None = None, replace: ReplaceForm | None = None
 ) -> str:
-    person = the_person()
+    rights = policy.rights_on(the_person(), file)
     versions = queries.list_versions(file)
     current = next(v for v in versions if v.is_current)
     kind = BY_CONTENT_TYPE.get(current.content_type)
@@ -156,8 +154,8 @@ def _file_page(
         icon=ICONS[kind.family] if kind else "file-text",
         is_inline=kind is not None and kind.inline,
         back=_owner_url(file),
-        may_edit=policy.may_edit_file(person, file) and file.archived_at is None,
-        may_archive=policy.may_archive(person, file),
+        may_edit=rights.edit and file.archived_at is None,
+        may_archive=rights.archive,
         rename=rename or RenameForm(data={"name": file.name, "version": file.version}),
         replace=replace or ReplaceForm(data={"version": file.version}),
         accept=accept_list(PURPOSES[file.purpose].kinds),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 
-from flask import Response, current_app, request, stream_with_context
+from flask import Response, current_app, request
 from werkzeug.http import parse_range_header
 from werkzeug.wsgi import ClosingIterator
 
@@ -21,6 +22,15 @@ ACCEL_PLACE = "/protected-files/"
 NOT_THERE = "The file store does not answer. Try again in a minute."
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes from `start` up to `stop`; `asked` for by a range, so that the answer is 206."""
+
+    start: int
+    stop: int
+    asked: bool
+
+
 def send(content: Content, *, inline: bool, cache_control: str) -> Response:
     """The content, or the part asked for (206), or 304, or 416."""
     if _is_known_already(content):
@@ -29,7 +39,7 @@ def send(content: Content, *, inline: bool, cache_control: str) -> Response:
         response = Response(status=416)
         response.headers["Content-Range"] = f"bytes */{content.size_bytes}"
     else:
-        response = _body(content, *part)
+        response = _body(content, part)
     return _dress(response, content, inline=inline, cache_control=cache_control)
 
 
@@ -61,16 +71,21 @@ def _is_known_already(content: Content) -> bool:
     return bool(request.if_none_match) and request.if_none_match.contains_weak(content.sha256)
 
 
-def _wanted_part(content: Content) -> tuple[int, int] | None:
-    """(first byte, one past the last); the whole where no single part is asked for; None: 416."""
-    whole = (0, content.size_bytes)
+def _wanted_part(content: Content) -> Part | None:
+    """The whole where no single part is asked for; None for one that is not there (416)."""
+    whole = Part(0, content.size_bytes, asked=False)
     header = request.headers.get("Range")
     if header is None or not _range_still_holds(content):
         return whole
     asked = parse_range_header(header)
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         return whole
-    return asked.range_for_length(content.size_bytes)
+    start, stop = asked.ranges[0]
+    if start < 0:  # the last so many; of a shorter file all of it
+        start = max(0, content.size_bytes + start)
+    if start >= content.size_bytes:
+        return None
+    return Part(start, min(stop or content.size_bytes, content.size_bytes), asked=True)
 
 
 def _range_still_holds(content: Content) -> bool:
@@ -79,15 +94,17 @@ def _range_still_holds(content: Content) -> bool:
     return condition is None or condition.strip() == f'"{content.sha256}"'
 
 
-def _body(content: Content, start: int, stop: int) -> Response:
-    whole = (start, stop) == (0, content.size_bytes)
-    response = _by_web_server(content) or _by_us(content, start, stop)
-    if "X-Accel-Redirect" in response.headers:
-        return response  # the web server sees to ranges itself
-    response.headers["Content-Length"] = str(stop - start)
-    if not whole:
+def _body(content: Content, part: Part) -> Response:
+    by_web_server = _by_web_server(content)
+    if by_web_server is not None:
+        return by_web_server  # it sees to ranges itself
+    response = _by_us(content, part)
+    response.headers["Content-Length"] = str(part.stop - part.start)
+    if part.asked:
         response.status_code = 206
-        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size_bytes}"
+        response.headers["Content-Range"] = (
+            f"bytes {part.start}-{part.stop - 1}/{content.size_bytes}"
+        )
     return response
 
 
@@ -100,20 +117,20 @@ def _by_web_server(content: Content) -> Response | None:
     return Response(headers={"X-Accel-Redirect": ACCEL_PLACE + content.key})
 
 
-def _by_us(content: Content, start: int, stop: int) -> Response:
-    if request.method == "HEAD" or start == stop:
+def _by_us(content: Content, part: Part) -> Response:
+    if request.method == "HEAD":
         return Response()
     stack = ExitStack()
     try:
         blocks = stack.enter_context(
-            shelf().provider.open(content.key, start=start, length=stop - start)
+            shelf().provider.open(content.key, start=part.start, length=part.stop - part.start)
         )
         first = next(blocks, b"")
     except StorageError as error:
         stack.close()
         raise Unavailable(NOT_THERE, retry_after_s=60) from error
     body = ClosingIterator(_rest(first, blocks), stack.close)
-    return Response(stream_with_context(body), direct_passthrough=True)
+    return Response(body, direct_passthrough=True)
 
 
 def _rest(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
