@@ -1,15 +1,30 @@
-"""What time it is. Everything asks here, so that a test can set the clock."""
+"""What time it is. Everything asks here, so that the demo's history and the tests can set it."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, tzinfo
+
+_set: ContextVar[datetime | None] = ContextVar("clock", default=None)
 
 
 def now() -> datetime:
     """This instant, timezone-aware, UTC."""
-    return datetime.now(UTC)
+    return _set.get() or datetime.now(UTC)
 
 
 def today(zone: tzinfo = UTC) -> date:
     """The date on the wall in `zone`."""
     return now().astimezone(zone).date()
+
+
+@contextlib.contextmanager
+def set_to(at: datetime) -> Iterator[None]:
+    """Inside, it is `at`."""
+    token = _set.set(at.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _set.reset(token)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -250,13 +250,10 @@ def count_queries(app: Flask) -> Callable[[], contextlib.AbstractContextManager[
 
 
 @pytest.fixture
-def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    """Set the clock: `frozen_clock(datetime(2026, 11, 20, 8, 20, tzinfo=UTC))`."""
-
-    def freeze(at: datetime) -> None:
-        monkeypatch.setattr(clock, "now", lambda: at.astimezone(UTC))
-
-    return freeze
+def frozen_clock() -> Iterator[Callable[[datetime], None]]:
+    """Set the clock: `frozen_clock(datetime(2026, 11, 20, 8, 20, tzinfo=UTC))`, as often as wanted."""
+    with contextlib.ExitStack() as stack:
+        yield lambda at: stack.enter_context(clock.set_to(at))
 
 
 @pytest.fixture
