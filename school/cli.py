@@ -18,10 +18,14 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy.exc import OperationalError
 
 from config_enhanced import FaultySettings
+from school.admin.service import open_first_school
 from school.app import create_app
 from school.db import db
+from school.demo.story import PASSWORD, STAFF, tell_story
 from school.errors import DomainError
+from school.jobs.queue import reap
 from school.web.health import CHECKS
+from school.web.sessions import sweep_sessions
 from school.worker import Worker
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -150,6 +154,53 @@ def database_faults() -> list[str]:
     if major < OLDEST_POSTGRESQL:
         return [f"PostgreSQL {major} is too old; {OLDEST_POSTGRESQL} or newer is needed."]
     return []
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One object for machines.")
+@with_app
+def demo(*, as_json: bool) -> None:
+    """Fill the demo school, once; say who can sign in."""
+    if not _app().config["SETTINGS"].demo:
+        _fail(
+            "This is not a demo installation. Set DEMO=true in .env of one that holds nothing real."
+        )
+    school = tell_story()
+    accounts = [
+        {"name": name, "who": shown, "role": str(role), "password": PASSWORD}
+        for name, shown, role in STAFF
+    ]
+    if as_json:
+        click.echo(json.dumps({"school": school.name, "accounts": accounts}))
+        return
+    click.echo(f"The demo school is {school.name}. Sign in with password {PASSWORD} as:")
+    for account in accounts:
+        click.echo(f"  {account['name']:<18} {account['who']} ({account['role']})")
+
+
+@main.command()
+@click.option("--school", "name", required=True, help="The school's name.")
+@click.option("--email", required=True, help="The first administrator's e-mail address.")
+@click.option("--time-zone", default="UTC", help="Such as Europe/London.")
+@with_app
+def setup(name: str, email: str, time_zone: str) -> None:
+    """Found the first school and print its administrator's one-time sign-in link."""
+    link = open_first_school(name, email, time_zone=time_zone)
+    if link is None:
+        click.echo("This installation is set up already. Sign in, or: python -m school user link.")
+        return
+    click.echo(f"{name} is ready. Sign in once with this link, within a day:")
+    click.echo(f"  {link}")
+
+
+@main.command()
+@with_app
+def housekeeping() -> None:
+    """What is to be done every night: expired sessions, lost jobs, remains of uploads."""
+    gone = sweep_sessions(_app())
+    with _app().app_context():
+        lost = reap()
+    click.echo(f"{gone} expired sessions removed, {lost} lost jobs put back in line.")
 
 
 @main.group("db")

@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(length=60), nullable=False),
         sa.Column("entity", sa.String(length=40), nullable=False),
         sa.Column("entity_id", sa.Uuid(), nullable=False),
+        sa.Column("about_id", sa.Uuid(), nullable=True),
         sa.Column("actor_id", sa.Uuid(), nullable=True),
         sa.Column("actor_name", sa.String(length=200), nullable=False),
         sa.Column("request_id", sa.String(length=40), nullable=True),
@@ -208,6 +209,14 @@ def upgrade() -> None:
             ondelete="RESTRICT",
         ),
         sa.PrimaryKeyConstraint("school_id", "happened_on", "id", name=op.f("pk_audit_event")),
+    )
+    op.create_index(
+        "ix_audit_event_about",
+        "audit_event",
+        ["school_id", "about_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("about_id IS NOT NULL"),
+        postgresql_where=sa.text("about_id IS NOT NULL"),
     )
     op.create_index(
         "ix_audit_event_actor", "audit_event", ["school_id", "actor_id", "id"], unique=False
@@ -372,7 +381,7 @@ def upgrade() -> None:
         "guardian",
         sa.Column("school_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.String(length=300), nullable=False),
         sa.Column(
             "sort_name",
             sa.String().with_variant(sa.String(collation="C"), "postgresql"),
@@ -386,7 +395,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("length(name) BETWEEN 1 AND 200", name=op.f("ck_guardian_name_length")),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 300", name=op.f("ck_guardian_name_length")),
         sa.ForeignKeyConstraint(
             ["school_id"],
             ["school.id"],
@@ -728,7 +737,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("academic_year_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
-        sa.Column("sort_name", sa.String(length=200), nullable=False),
+        sa.Column(
+            "sort_name",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("grade_level", sa.String(length=60), nullable=True),
         sa.Column("is_archived", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -757,14 +770,17 @@ def upgrade() -> None:
             name=op.f("uq_school_class_school_id_academic_year_id_name"),
         ),
     )
+    op.create_index(
+        "ix_school_class_sort", "school_class", ["school_id", "sort_name", "id"], unique=False
+    )
     op.create_table(
         "student",
         sa.Column("school_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("admission_number", sa.String(length=60), nullable=False),
-        sa.Column("family_name", sa.String(length=200), nullable=False),
-        sa.Column("given_name", sa.String(length=200), nullable=True),
-        sa.Column("preferred_name", sa.String(length=200), nullable=True),
+        sa.Column("family_name", sa.String(length=300), nullable=False),
+        sa.Column("given_name", sa.String(length=300), nullable=True),
+        sa.Column("preferred_name", sa.String(length=300), nullable=True),
         sa.Column("family_name_first", sa.Boolean(), nullable=False),
         sa.Column(
             "sort_name",
@@ -797,7 +813,7 @@ def upgrade() -> None:
             "length(admission_number) BETWEEN 1 AND 60", name=op.f("ck_student_number_length")
         ),
         sa.CheckConstraint(
-            "length(family_name) BETWEEN 1 AND 200", name=op.f("ck_student_family_name_length")
+            "length(family_name) BETWEEN 1 AND 300", name=op.f("ck_student_family_name_length")
         ),
         sa.ForeignKeyConstraint(
             ["school_id", "gender_code"],
@@ -878,6 +894,8 @@ def upgrade() -> None:
         sa.Column("student_id", sa.Uuid(), nullable=False),
         sa.Column("import_id", sa.Uuid(), nullable=False),
         sa.Column("said", JSON, nullable=False),
+        sa.Column("previous_import_id", sa.Uuid(), nullable=True),
+        sa.Column("previous", JSON, nullable=True),
         sa.ForeignKeyConstraint(
             ["school_id", "student_id"],
             ["student.school_id", "student.id"],
@@ -899,14 +917,17 @@ def upgrade() -> None:
         sa.Column("import_id", sa.Uuid(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("rank", sa.SmallInteger(), nullable=False),
         sa.Column("raw", JSON, nullable=False),
         sa.Column("repairs", JSON, nullable=False),
         sa.Column("values", JSON, nullable=False),
         sa.Column("problems", JSON, nullable=False),
         sa.Column("is_blocked", sa.Boolean(), nullable=False),
+        sa.Column("is_left_out", sa.Boolean(), nullable=False),
         sa.Column("student_id", sa.Uuid(), nullable=True),
         sa.Column("changes", JSON, nullable=False),
         sa.Column("kept", JSON, nullable=False),
+        sa.Column("take", JSON, nullable=False),
         sa.CheckConstraint(
             "outcome IN ('new', 'changed', 'unchanged', 'problem')",
             name=op.f("ck_roster_row_outcome_known"),
@@ -931,6 +952,9 @@ def upgrade() -> None:
         "roster_row",
         ["school_id", "import_id", "outcome", "line"],
         unique=False,
+    )
+    op.create_index(
+        "ix_roster_row_rank", "roster_row", ["school_id", "import_id", "rank", "line"], unique=False
     )
     op.create_table(
         "student_guardian",

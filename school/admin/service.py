@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 
+import sqlalchemy as sa
+
 from school import clock
 from school.academics import queries as academics
 from school.academics import service as academics_service
-from school.accounts.service import create_school
-from school.db import transaction
+from school.accounts.models import User
+from school.accounts.queries import find_user
+from school.accounts.service import add_member, create_school, make_sign_in_link, make_user
+from school.db import db, transaction
+from school.permissions import Role
 from school.students import service as students
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
@@ -46,3 +51,21 @@ def running_year(today: date) -> tuple[date, date]:
 def year_name(begins_on: date) -> str:
     """'2026–27'."""
     return f"{begins_on.year}–{(begins_on.year + 1) % 100:02}"
+
+
+def open_first_school(name: str, email: str, *, time_zone: str = "UTC") -> str | None:
+    """Found the school and its administrator; the link that lets them in once.
+
+    None when an administrator was there before: a second run gives nobody a way in. A run that
+    was cut off is completed.
+    """
+    if db.session.scalar(sa.select(User.id).where(User.confirmed_at.is_not(None)).limit(1)):
+        return None
+    school = db.session.scalar(sa.select(School).limit(1)) or found_school(
+        name, time_zone=time_zone
+    )
+    furnish(school)
+    with transaction():
+        user = find_user(email) or make_user(email, email.partition("@")[0], is_platform_admin=True)
+        add_member(user, school_id=school.id, role=Role.ADMINISTRATOR)
+        return make_sign_in_link(user)

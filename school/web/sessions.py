@@ -20,6 +20,7 @@ from markupsafe import Markup
 from redis import Redis
 
 from config_enhanced import Settings
+from school import clock
 
 
 class SafeSerializer:
@@ -100,3 +101,13 @@ def rotate_session_id() -> None:
     """A new session id for the same session: at sign-in, sign-out and a change of rights."""
     interface: Any = current_app.session_interface
     interface.regenerate(session)
+
+
+def sweep_sessions(app: Flask) -> int:
+    """Remove expired session files; Redis forgets by itself. Returns how many went."""
+    store: FileSystemCache | None = getattr(app.session_interface, "cache", None)
+    if store is None:
+        return 0
+    before = len(list(store._list_dir()))  # noqa: SLF001 - cachelib has no public way
+    store._remove_expired(clock.now().timestamp())  # noqa: SLF001
+    return before - len(list(store._list_dir()))  # noqa: SLF001
