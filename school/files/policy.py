@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from school.errors import Forbidden, NotFound
+from school.errors import Forbidden
 from school.files.models import File
-from school.files.queries import GONE
+from school.files.queries import file_gone
 from school.permissions import Permission, Person
 
 PURPOSE_PERMISSIONS: dict[str, Permission] = {"medical": Permission.MEDICAL_VIEW}
@@ -69,7 +69,7 @@ def owner_named(kind: str) -> Owner:
     """The registered owner. Raises NotFound for a kind nobody answers for."""
     owner = _owners.get(kind)
     if owner is None:
-        raise NotFound(GONE)
+        raise file_gone()
     return owner
 
 
@@ -77,7 +77,7 @@ def card_of(kind: str, owner_id: UUID) -> OwnerCard:
     """What to say of the owner. Raises NotFound when it is not there."""
     card = owner_named(kind).card(owner_id)
     if card is None:
-        raise NotFound(GONE)
+        raise file_gone()
     return card
 
 
@@ -116,7 +116,7 @@ def may_add(person: Person, kind: str, owner_id: UUID) -> bool:
 def check_view(person: Person, file: File) -> None:
     """Raises NotFound: who may not see a file is not told that it exists."""
     if not may_view_file(person, file):
-        raise NotFound(GONE)
+        raise file_gone()
 
 
 def check_edit(person: Person, file: File) -> None:
@@ -134,7 +134,7 @@ def check_archive(person: Person, file: File) -> None:
 def check_owner(person: Person, kind: str, owner_id: UUID) -> None:
     """May see this owner's files at all. Raises NotFound."""
     if not owner_named(kind).may_view(person, owner_id):
-        raise NotFound(GONE)
+        raise file_gone()
 
 
 def check_add(person: Person, kind: str, owner_id: UUID, *, purpose: str = "document") -> None:

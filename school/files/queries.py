@@ -21,7 +21,6 @@ from school.tenancy.scope import current_school_id
 
 MOST_LISTED = 500
 PHOTO = "photo"
-GONE = "This file is not here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,8 @@ class VersionRow:
     at: datetime
     by: str
     is_current: bool
+    # The version whose content this is, where an old one was brought back.
+    brought_back: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,16 @@ class Content:
     content_type: str
 
 
+def file_gone() -> NotFound:
+    """The one answer for a file that is not there, hidden, or another school's."""
+    return NotFound("This file is not here.")
+
+
 def get_file(file_id: UUID) -> File:
     """The file. Raises NotFound, for another school's too."""
     file = db.session.scalar(sa.select(File).where(File.id == file_id))
     if file is None:
-        raise NotFound(GONE)
+        raise file_gone()
     return file
 
 
@@ -172,6 +178,7 @@ def list_versions(file: File) -> list[VersionRow]:
             Blob.sha256,
             FileVersion.created_at,
             FileVersion.created_by_name,
+            FileVersion.blob_id,
         )
         .join(
             Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
@@ -179,13 +186,25 @@ def list_versions(file: File) -> list[VersionRow]:
         .where(FileVersion.file_id == file.id)
         .order_by(FileVersion.number.desc())
     ).all()
-    return [_as_version(row, file.current_version) for row in rows]
+    first: dict[UUID, int] = {}
+    for row in reversed(rows):
+        first.setdefault(row.blob_id, row.number)
+    return [_as_version(row, file.current_version, first[row.blob_id]) for row in rows]
 
 
-def _as_version(row: Any, current: int) -> VersionRow:
-    number, name, note, size_bytes, content_type, sha256, at, by = row
+def _as_version(row: Any, current: int, first: int) -> VersionRow:
+    number, name, note, size_bytes, content_type, sha256, at, by, _blob_id = row
     return VersionRow(
-        number, name, note, size_bytes, content_type, sha256, at, by, number == current
+        number=number,
+        name=name,
+        note=note,
+        size_bytes=size_bytes,
+        content_type=content_type,
+        sha256=sha256,
+        at=at,
+        by=by,
+        is_current=number == current,
+        brought_back=first if first != number else None,
     )
 
 
@@ -233,7 +252,7 @@ def get_content(file: File, number: int | None = None) -> Content:
         .order_by(BlobLocation.id)
     ).first()
     if row is None:
-        raise NotFound(GONE)
+        raise file_gone()
     version, blob, location = row
     # The current version goes by the file's own name; older ones by the name they came with.
     name = file.name if version.number == file.current_version else version.name

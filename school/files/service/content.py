@@ -51,40 +51,45 @@ _BROKEN_ZIP = (
 )  # fmt: skip
 
 
+REFUSAL_SENTENCES = {
+    "program": "This is a program. Send the document itself.",
+    "web_page": "This is a web page or a drawing with code in it. Save it as a PDF and send that.",
+    "archive": "This is an archive of several files. Send the files one by one.",
+    "sound": "This is a sound or a film. Only pictures and documents are taken here.",
+    "old_office": "This is an old or locked office file. "
+    "Save it as .docx, .xlsx or PDF, without a password.",
+    "macro": "This document contains a program (a macro). Save it without macros and send that.",
+    "unknown": "Nobody can tell what kind of file this is. "
+    "Save it as a PDF or a picture and send that.",
+    "damaged_picture": "This picture is damaged and cannot be read. Save it again and send that.",
+    "damaged_pdf": "This PDF is damaged: its end is missing. Save it again and send that.",
+    "damaged_document": "This document is damaged and cannot be read. Save it again and send that.",
+    "not_a_picture": "This is not a picture. Send a JPEG, PNG, WebP or GIF.",
+    "bomb": "This file unpacks to more than it may. Save it again without what is not needed.",
+    "pixels": "This picture is too large. Make it smaller than 40 million dots.",
+    "empty": "This file is empty.",
+    "misnamed": "The name ends in .%(extension)s, but inside is a .%(inside)s file. "
+    "Save it again under the right name.",
+    "not_taken": "Files that end in .%(extension)s are not taken. Save it as a PDF and send that.",
+}  # fmt: skip
+"""Why content is refused, in words a person knows."""
+
+
 class Refused(Invalid):
-    """This content is not taken; the message says what it is."""
+    """This content is not taken. `reason` is a key of REFUSAL_SENTENCES."""
 
     code = "content_refused"
 
-    def __init__(self, message: str, **params: object) -> None:
-        super().__init__(message, field="file", **params)
-
-
-PROGRAM = "This is a program. Send the document itself."
-WEB_PAGE = "This is a web page or a drawing with code in it. Save it as a PDF and send that."
-ARCHIVE = "This is an archive of several files. Send the files one by one."
-SOUND = "This is a sound or a film. Only pictures and documents are taken here."
-OLD_OFFICE = (
-    "This is an old or locked office file. Save it as .docx, .xlsx or PDF, without a password."
-)
-MACRO = "This document contains a program (a macro). Save it without macros and send that."
-UNKNOWN = "Nobody can tell what kind of file this is. Save it as a PDF or a picture and send that."
-DAMAGED = "This file is damaged: it claims to be %(words)s, but cannot be read. Save it again."
-NOT_A_PICTURE = "This is %(words)s, not a picture. Send a JPEG, PNG, WebP or GIF."
-BOMB = "This file unpacks to more than it may. Save it again without what is not needed."
-PIXELS = "This picture is too large (%(megapixels)s million dots). Make it smaller than 40 million."
-EMPTY = "This file is empty."
-MISNAMED = (
-    "The name ends in .%(extension)s, but inside is %(words)s. Save it again under the right name."
-)
-NOT_TAKEN = "Files that end in .%(extension)s are not taken. Save it as a PDF and send that."
+    def __init__(self, reason: str, *, field: str = "file", **params: object) -> None:
+        super().__init__(REFUSAL_SENTENCES[reason], field=field, **params)
+        self.reason = reason
 
 
 def decide_kind(stream: IO[bytes], *, name: str, purpose: Purpose) -> Kind:
     """The kind of what `stream` (seekable) holds. Raises Refused saying why it is not taken."""
     kind = _agree(_inside(stream), extension_of(name))
     if kind.code not in purpose.kinds:
-        raise Refused(NOT_A_PICTURE, words=kind.words)
+        raise Refused("not_a_picture")
     stream.seek(0)
     return kind
 
@@ -95,11 +100,11 @@ def _agree(kind: Kind, extension: str) -> Kind:
         return kind
     named = BY_EXTENSION.get(extension)
     if named is None:
-        raise Refused(NOT_TAKEN, extension=extension)
+        raise Refused("not_taken", extension=extension)
     if kind.family == named.family == "text":
         return named
     if named is not kind:
-        raise Refused(MISNAMED, extension=extension, words=kind.words)
+        raise Refused("misnamed", extension=extension, inside=kind.extensions[0])
     return kind
 
 
@@ -107,7 +112,7 @@ def _inside(stream: IO[bytes]) -> Kind:
     stream.seek(0)
     head = stream.read(HEAD_BYTES)
     if not head:
-        raise Refused(EMPTY)
+        raise Refused("empty")
     _refuse_programs(head)
     if head.startswith(b"%PDF-"):
         return _pdf(stream)
@@ -124,9 +129,9 @@ def _inside(stream: IO[bytes]) -> Kind:
 
 def _refuse_programs(head: bytes) -> None:
     if head.startswith(_MACHINE_CODE) or _is_windows_program(head):
-        raise Refused(PROGRAM)
+        raise Refused("program")
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        raise Refused(OLD_OFFICE)
+        raise Refused("old_office")
 
 
 def _is_windows_program(head: bytes) -> bool:
@@ -139,7 +144,7 @@ def _pdf(stream: IO[bytes]) -> Kind:
     size = stream.seek(0, 2)
     stream.seek(max(0, size - 2048))
     if b"%%EOF" not in stream.read():
-        raise Refused(DAMAGED, words=KINDS["pdf"].words)
+        raise Refused("damaged_pdf")
     return KINDS["pdf"]
 
 
@@ -153,13 +158,13 @@ def _picture(stream: IO[bytes], kind: Kind) -> Kind:
                 width, height = image.size
                 found = _PILLOW.get(str(image.format))
     except Image.DecompressionBombError:
-        raise Refused(PIXELS, megapixels="more than 170") from None
+        raise Refused("pixels") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error):
-        raise Refused(DAMAGED, words=kind.words) from None
+        raise Refused("damaged_picture") from None
     if width * height > MOST_PIXELS:
-        raise Refused(PIXELS, megapixels=round(width * height / 1e6))
+        raise Refused("pixels")
     if found != kind.code:
-        raise Refused(DAMAGED, words=kind.words)
+        raise Refused("damaged_picture")
     return kind
 
 
@@ -173,9 +178,9 @@ def _office(stream: IO[bytes]) -> Kind:
             kind = _kind_of_parts(archive, names)
             _check_parts(archive, parts)
     except _BROKEN_ZIP:
-        raise Refused(DAMAGED, words="a document") from None
+        raise Refused("damaged_document") from None
     except RuntimeError:  # how zipfile says "encrypted"
-        raise Refused(OLD_OFFICE) from None
+        raise Refused("old_office") from None
     return kind
 
 
@@ -188,28 +193,28 @@ def _kind_of_parts(archive: zipfile.ZipFile, names: set[str]) -> Kind:
         code = _ODF_TYPES.get(archive.read("mimetype").decode("ascii", "replace").strip(), "")
         if code and "content.xml" in names:
             return KINDS[code]
-    raise Refused(ARCHIVE)
+    raise Refused("archive")
 
 
 def _check_parts(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo]) -> None:
     if len(parts) > MOST_PARTS:
-        raise Refused(BOMB)
+        raise Refused("bomb")
     for part in parts:
         _check_part_name(part.filename.replace("\\", "/").casefold())
     if sum(part.file_size for part in parts) > MOST_UNPACKED_BYTES:
-        raise Refused(BOMB)
+        raise Refused("bomb")
     _count_unpacked(archive, parts)
 
 
 def _check_part_name(name: str) -> None:
     if name.startswith("/") or ".." in name.split("/"):
-        raise Refused(DAMAGED, words="a document")
+        raise Refused("damaged_document")
     if name.endswith(("vbaproject.bin", "vbadata.xml")) or name.startswith("basic/"):
-        raise Refused(MACRO)
+        raise Refused("macro")
     if name.endswith((".exe", ".dll", ".js", ".vbs", ".bat", ".cmd", ".ps1", ".jar", ".scr")):
-        raise Refused(PROGRAM)
+        raise Refused("program")
     if name.endswith((".zip", ".rar", ".7z", ".gz")):
-        raise Refused(ARCHIVE)
+        raise Refused("archive")
 
 
 def _count_unpacked(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo]) -> None:
@@ -221,24 +226,24 @@ def _count_unpacked(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo]) -> N
             while block := content.read(TEXT_BLOCK):
                 total += len(block)
                 if total > MOST_UNPACKED_BYTES:
-                    raise Refused(BOMB)
+                    raise Refused("bomb")
     # Small documents of repeated XML pack very well; only large ones are suspicious.
     if total > 10 * 1024 * 1024 and total > packed * MOST_RATIO:
-        raise Refused(BOMB)
+        raise Refused("bomb")
 
 
 def _text(stream: IO[bytes], head: bytes, mime: str) -> Kind:
     """Plain text in an encoding people use, and not a page or a program in disguise."""
     if mime.startswith(("audio/", "video/")):
-        raise Refused(SOUND)
+        raise Refused("sound")
     if mime in _ARCHIVES:
-        raise Refused(ARCHIVE)
+        raise Refused("archive")
     encoding = _encoding_of(head)
     if encoding is None or not _is_text_throughout(stream, encoding):
-        raise Refused(UNKNOWN)
+        raise Refused("unknown")
     beginning = head.decode(encoding, "ignore").lstrip("\ufeff\x0c \t\r\n").lower().encode()
     if beginning.startswith(_MARKUP) or any(tag in beginning for tag in _CODE):
-        raise Refused(WEB_PAGE)
+        raise Refused("web_page")
     return KINDS["text"]
 
 

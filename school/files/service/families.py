@@ -38,27 +38,46 @@ class Purpose:
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
 _ODF = "application/vnd.oasis.opendocument."
-_TABLE: tuple[tuple[str, str, str, str, str], ...] = (
-    # code, family, extensions, in words, content type
-    ("jpeg", "image", "jpg jpeg jfif", "a picture (JPEG)", "image/jpeg"),
-    ("png", "image", "png", "a picture (PNG)", "image/png"),
-    ("webp", "image", "webp", "a picture (WebP)", "image/webp"),
-    ("gif", "image", "gif", "a picture (GIF)", "image/gif"),
-    ("heic", "image", "heic heif", "a picture (HEIC)", "image/heic"),
-    ("pdf", "pdf", "pdf", "a PDF", "application/pdf"),
-    ("docx", "office", "docx", "a Word document", f"{_OOXML}wordprocessingml.document"),
-    ("xlsx", "sheet", "xlsx", "an Excel workbook", f"{_OOXML}spreadsheetml.sheet"),
-    ("pptx", "slides", "pptx", "PowerPoint slides", f"{_OOXML}presentationml.presentation"),
-    ("odt", "office", "odt", "an OpenDocument text", f"{_ODF}text"),
-    ("ods", "sheet", "ods", "an OpenDocument spreadsheet", f"{_ODF}spreadsheet"),
-    ("odp", "slides", "odp", "OpenDocument slides", f"{_ODF}presentation"),
-    ("csv", "text", "csv tsv", "plain text", "text/csv"),
-    ("text", "text", "txt md text", "plain text", "text/plain"),
+_TABLE: tuple[tuple[str, str, str, str], ...] = (
+    # code, family, extensions, content type
+    ("jpeg", "image", "jpg jpeg jfif", "image/jpeg"),
+    ("png", "image", "png", "image/png"),
+    ("webp", "image", "webp", "image/webp"),
+    ("gif", "image", "gif", "image/gif"),
+    ("heic", "image", "heic heif", "image/heic"),
+    ("pdf", "pdf", "pdf", "application/pdf"),
+    ("docx", "office", "docx", f"{_OOXML}wordprocessingml.document"),
+    ("xlsx", "sheet", "xlsx", f"{_OOXML}spreadsheetml.sheet"),
+    ("pptx", "slides", "pptx", f"{_OOXML}presentationml.presentation"),
+    ("odt", "office", "odt", f"{_ODF}text"),
+    ("ods", "sheet", "ods", f"{_ODF}spreadsheet"),
+    ("odp", "slides", "odp", f"{_ODF}presentation"),
+    ("csv", "text", "csv tsv", "text/csv"),
+    ("text", "text", "txt md text", "text/plain"),
 )
+KIND_WORDS = {
+    "jpeg": "Picture (JPEG)",
+    "png": "Picture (PNG)",
+    "webp": "Picture (WebP)",
+    "gif": "Picture (GIF)",
+    "heic": "Picture (HEIC)",
+    "pdf": "PDF",
+    "docx": "Word document",
+    "xlsx": "Excel workbook",
+    "pptx": "PowerPoint slides",
+    "odt": "OpenDocument text",
+    "ods": "OpenDocument spreadsheet",
+    "odp": "OpenDocument slides",
+    "csv": "Table as text (CSV)",
+    "text": "Plain text",
+}
+"""What people call each kind."""
 _INLINE = frozenset({"jpeg", "png", "webp", "gif", "pdf"})
 KINDS: dict[str, Kind] = {
-    code: Kind(code, family, content_type, tuple(extensions.split()), words, code in _INLINE)
-    for code, family, extensions, words, content_type in _TABLE
+    code: Kind(
+        code, family, content_type, tuple(extensions.split()), KIND_WORDS[code], code in _INLINE
+    )
+    for code, family, extensions, content_type in _TABLE
 }
 BY_EXTENSION = {ext: kind for kind in KINDS.values() for ext in kind.extensions}
 BY_CONTENT_TYPE = {kind.content_type: kind for kind in KINDS.values()}

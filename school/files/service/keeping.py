@@ -21,9 +21,9 @@ from school.db import db, new_id, take_write_lock, transaction
 from school.errors import Conflict, DomainError, Invalid, NotFound, Stale
 from school.files.models import File, FileVersion
 from school.files.policy import owner_named
-from school.files.queries import GONE, find_photo, find_same_name
+from school.files.queries import file_gone, find_photo, find_same_name
 from school.files.service import photos
-from school.files.service.content import MISNAMED
+from school.files.service.content import Refused
 from school.files.service.families import BY_EXTENSION, PURPOSES, Purpose
 from school.files.service.names import clean_name, extension_of, with_extension
 from school.files.service.shelf import shelf
@@ -136,7 +136,6 @@ def restore_version(file: File, number: int, *, expected_version: int | None = N
     if old.number == current.current_version:
         raise Conflict("Version %(number)s is the current one already.", number=number)
     version = _advance(current, blob_id=old.blob_id, name=old.name, note=None)
-    version.note = f"Version {number} brought back"
     old_extension = extension_of(old.name)
     if old_extension and old_extension != extension_of(current.name):
         current.name = with_extension(current.name, old_extension)
@@ -154,9 +153,7 @@ def rename_file(file: File, name: str, *, expected_version: int | None = None) -
     if extension_of(new) != own:
         known = BY_EXTENSION.get(extension_of(new))
         if known is not None and known is not BY_EXTENSION.get(own):
-            raise Invalid(
-                MISNAMED, field="name", extension=extension_of(new), words=BY_EXTENSION[own].words
-            )
+            raise Refused("misnamed", field="name", extension=extension_of(new), inside=own)
         new = clean_name(f"{new}.{own}") if known is None and own else new
     before = facts(current, FACTS)
     current.name = new
@@ -263,7 +260,7 @@ def _take(file_id: UUID, expected_version: int | None) -> File:
         .execution_options(populate_existing=True)
     )
     if file is None:
-        raise NotFound(GONE)
+        raise file_gone()
     if expected_version is not None and file.version != expected_version:
         raise Stale(
             "“%(name)s” was changed by somebody else meanwhile, so nothing was done. Look at it "

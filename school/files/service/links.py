@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 
 from school import cache, clock
 from school.audit.log import record
-from school.errors import DomainError, NotFound
+from school.errors import DomainError
 from school.files.models import File
 from school.files.policy import check_view
-from school.files.queries import GONE, Content, find_person, get_content, get_file
+from school.files.queries import Content, file_gone, find_person, get_content, get_file
 from school.files.service.families import PURPOSES, is_safe_inline
 from school.files.service.shelf import shelf
 from school.permissions import Person
@@ -28,6 +28,11 @@ from school.tenancy.scope import current_school_id
 LIFETIME = timedelta(minutes=5)
 DOWNLOAD_PATH = "/f/"
 METHOD = "GET"
+
+
+LINK_SENTENCES = {
+    "too_old": "This link is too old. Go back to the file and take a new one.",
+}
 
 
 class LinkTooOld(DomainError):
@@ -97,11 +102,11 @@ def read_ticket(token: str) -> Ticket:
             more["nonce"],
         )
     except LinkExpired:
-        raise LinkTooOld("This link is too old. Go back to the file and take a new one.") from None
+        raise LinkTooOld(LINK_SENTENCES["too_old"]) from None
     except (LinkRefused, KeyError, ValueError, TypeError):
-        raise NotFound(GONE) from None
+        raise file_gone() from None
     if not _is_canonical(token):
-        raise NotFound(GONE)
+        raise file_gone()
     return ticket
 
 
@@ -130,10 +135,10 @@ def record_use(ticket: Ticket, delivery: Delivery) -> None:
 
 def _holder(ticket: Ticket, signed_in: Person | None, *, is_sensitive: bool) -> Person:
     if is_sensitive and (signed_in is None or signed_in.user_id != ticket.user_id):
-        raise NotFound(GONE)
+        raise file_gone()
     person = find_person(ticket.user_id, current_school_id())
     if person is None:
-        raise NotFound(GONE)
+        raise file_gone()
     return person
 
 

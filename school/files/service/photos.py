@@ -8,7 +8,7 @@ from typing import IO
 
 from PIL import Image, ImageOps
 
-from school.files.service.content import DAMAGED, MOST_PIXELS, PIXELS, Refused
+from school.files.service.content import MOST_PIXELS, Refused
 
 LARGEST_SIDE = 640
 WHITE = (255, 255, 255)
@@ -23,14 +23,14 @@ def redraw(stream: IO[bytes]) -> BytesIO:
             with Image.open(stream, formats=("JPEG", "PNG", "WEBP", "GIF")) as sent:
                 return _drawn(sent)
     except Image.DecompressionBombError:
-        raise Refused(PIXELS, megapixels="more than 170") from None
+        raise Refused("pixels") from None
     except (OSError, ValueError, SyntaxError, EOFError):
-        raise Refused(DAMAGED, words="a picture") from None
+        raise Refused("damaged_picture") from None
 
 
 def _drawn(sent: Image.Image) -> BytesIO:
     if sent.width * sent.height > MOST_PIXELS:
-        raise Refused(PIXELS, megapixels=round(sent.width * sent.height / 1e6))
+        raise Refused("pixels")
     # A JPEG can be read at a fraction of its size, which saves most of the memory.
     sent.draft("RGB", (LARGEST_SIDE * 2, LARGEST_SIDE * 2))
     upright = ImageOps.exif_transpose(sent)

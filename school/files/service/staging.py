@@ -16,7 +16,6 @@ from school.files.service.names import clean_name, extension_of, with_extension
 
 BLOCK = 256 * 1024
 IN_MEMORY_BYTES = MIB
-TOO_LARGE = "This file is too large. The limit is %(limit_mib)s MB."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,14 @@ def check_size(size_bytes: int | None, *, purpose: Purpose, most_bytes: int) -> 
     """Refuse before the first byte where the size is told. Raises TooLarge."""
     limit = purpose.limit_bytes(most_bytes)
     if size_bytes is not None and size_bytes > limit:
-        raise TooLarge(TOO_LARGE, field="file", limit_mib=max(1, limit // MIB))
+        raise _too_large(limit)
+
+
+def _too_large(limit_bytes: int) -> TooLarge:
+    limit_mib = max(1, limit_bytes // MIB)
+    return TooLarge(
+        "This file is too large. The limit is %(limit_mib)s MB.", field="file", limit_mib=limit_mib
+    )
 
 
 @contextlib.contextmanager
@@ -79,7 +85,7 @@ def _measure(stream: IO[bytes], limit: int) -> tuple[int, str]:
     while block := stream.read(BLOCK):
         total += len(block)
         if total > limit:
-            raise TooLarge(TOO_LARGE, field="file", limit_mib=max(1, limit // MIB))
+            raise _too_large(limit)
         digest.update(block)
     stream.seek(0)
     return total, digest.hexdigest()

@@ -35,8 +35,6 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(hours=1)
 LATE_WRITE = timedelta(hours=24)
 TRIES = 2
-NOT_ANSWERING = "The file store does not answer, so nothing was kept. Try again in a minute."
-TOOK_TOO_LONG = "Sending this file took too long, so nothing was kept. Send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,10 @@ def write(content: Staged) -> Written:
     except StorageError as error:
         log.warning("file.write_failed", blob_id=str(blob_id), error=type(error).__name__)
         give_up(blob_id)
-        raise Unavailable(NOT_ANSWERING, retry_after_s=60) from error
+        raise Unavailable(
+            "The file store does not answer, so nothing was kept. Try again in a minute.",
+            retry_after_s=60,
+        ) from error
     return Written(blob_id, info.etag)
 
 
@@ -76,7 +77,10 @@ def settle(written: Written) -> None:
     )
     if stored.rowcount != 1:  # type: ignore[attr-defined]
         # The lease ran out and the sweep was faster.
-        raise Unavailable(TOOK_TOO_LONG, retry_after_s=1)
+        raise Unavailable(
+            "Sending this file took too long, so nothing was kept. Send it again.",
+            retry_after_s=1,
+        )
     db.session.execute(
         sa.update(BlobLocation)
         .where(BlobLocation.blob_id == written.blob_id)

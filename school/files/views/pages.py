@@ -150,7 +150,7 @@ def _file_page(
         card=policy.card_of(file.owner_kind, file.owner_id),
         versions=versions,
         current=current,
-        words=kind.words if kind else "",
+        words=_(kind.words) if kind else "",
         icon=ICONS[kind.family] if kind else "file-text",
         is_inline=kind is not None and kind.inline,
         back=_owner_url(file),

@@ -19,7 +19,6 @@ from school.storage.errors import StorageError
 LOCKED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 SANDBOX = f"sandbox; {LOCKED}"
 ACCEL_PLACE = "/protected-files/"
-NOT_THERE = "The file store does not answer. Try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,9 @@ def _by_us(content: Content, part: Part) -> Response:
         first = next(blocks, b"")
     except StorageError as error:
         stack.close()
-        raise Unavailable(NOT_THERE, retry_after_s=60) from error
+        raise Unavailable(
+            "The file store does not answer. Try again in a minute.", retry_after_s=60
+        ) from error
     body = ClosingIterator(_rest(first, blocks), stack.close)
     return Response(body, direct_passthrough=True)
 

@@ -177,7 +177,7 @@ def test_what_is_put_away_is_listed_apart(
     [
         ("versions", {}, "Choose a file."),
         ("rename", {"name": ""}, "Type a name."),
-        ("rename", {"name": "x.docx"}, "inside is a PDF"),
+        ("rename", {"name": "x.docx"}, "inside is a .pdf file"),
         ("rename", {"name": "x" * 200}, "Field cannot be longer"),
     ],
 )
