@@ -11,11 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from school.db import db
-from school.errors import NotFound
+from school.errors import Invalid, NotFound
+from school.permissions import Person
 from school.search.index import having_word
+from school.search.matching import match
 from school.search.models import Kind
 from school.search.words import fold, words_of
 from school.students.models import Guardian, Student, StudentGuardian, StudentStatus
+from school.web.pagination import DAMAGED, Page, Place, after_place, in_direction, take_page
 
 OF_LINK = (Guardian.school_id == StudentGuardian.school_id) & (
     Guardian.id == StudentGuardian.guardian_id
@@ -72,8 +75,10 @@ def first_guardians(student_ids: Collection[UUID]) -> dict[UUID, FirstGuardian]:
     return {row[0]: FirstGuardian(row[1], row[2], row[3]) for row in rows}
 
 
-def students_of(guardian_ids: Collection[UUID]) -> dict[UUID, list[tuple[Student, str | None]]]:
-    """Guardian id → (student, relationship), by name."""
+def students_of(
+    guardian_ids: Collection[UUID], visible: sa.ColumnElement[bool] | None = None
+) -> dict[UUID, list[tuple[Student, str | None]]]:
+    """Guardian id → (student, relationship), by name; `visible`: whom the asker may see."""
     rows = db.session.execute(
         sa.select(StudentGuardian.guardian_id, Student, StudentGuardian.relationship)
         .join(
@@ -81,7 +86,10 @@ def students_of(guardian_ids: Collection[UUID]) -> dict[UUID, list[tuple[Student
             (Student.school_id == StudentGuardian.school_id)
             & (Student.id == StudentGuardian.student_id),
         )
-        .where(StudentGuardian.guardian_id.in_(guardian_ids))
+        .where(
+            StudentGuardian.guardian_id.in_(guardian_ids),
+            sa.true() if visible is None else visible,
+        )
         .order_by(Student.sort_name, Student.id)
     )
     found: dict[UUID, list[tuple[Student, str | None]]] = {}
@@ -90,8 +98,48 @@ def students_of(guardian_ids: Collection[UUID]) -> dict[UUID, list[tuple[Student
     return found
 
 
-def list_siblings(student_id: UUID) -> list[Student]:
-    """Other students with a guardian in common."""
+class GuardianRow(NamedTuple):
+    id: UUID
+    name: str
+    phone: str | None
+    email: str | None
+    sort_name: str
+
+
+def list_guardians(person: Person, q: str, place: Place | None) -> Page[GuardianRow]:
+    """One page of guardians by name. Families see themselves only."""
+    conditions = list(match(Kind.GUARDIAN, Guardian.id, q).conditions)
+    if not person.is_staff:
+        conditions.append(Guardian.user_id == person.user_id)
+    columns = [Guardian.sort_name, Guardian.id]
+    start = place_with_id(place)
+
+    def fetch(limit: int) -> list[GuardianRow]:
+        statement = (
+            sa.select(
+                Guardian.id, Guardian.name, Guardian.phone, Guardian.email, Guardian.sort_name
+            )
+            .where(*conditions, after_place(columns, start))
+            .order_by(*in_direction(columns, start))
+            .limit(limit)
+        )
+        return [GuardianRow(*row) for row in db.session.execute(statement)]
+
+    return take_page(fetch, place=start, key=lambda row: (row.sort_name, str(row.id)))
+
+
+def place_with_id(place: Place | None) -> Place | None:
+    """The id at the end of a place is text in the address and an id in the question."""
+    if place is None or len(place.values) < 2:
+        return place
+    try:
+        return Place((*place.values[:-1], UUID(str(place.values[-1]))), place.backwards)
+    except ValueError:
+        raise Invalid(DAMAGED) from None
+
+
+def list_siblings(student_id: UUID, visible: sa.ColumnElement[bool] | None = None) -> list[Student]:
+    """Other students with a guardian in common; `visible` narrows to whom the asker may see."""
     mine, theirs = aliased(StudentGuardian), aliased(StudentGuardian)
     siblings = (
         sa.select(theirs.student_id)
@@ -101,7 +149,11 @@ def list_siblings(student_id: UUID) -> list[Student]:
     return list(
         db.session.scalars(
             sa.select(Student)
-            .where(Student.id.in_(siblings), Student.status != StudentStatus.ARCHIVED)
+            .where(
+                Student.id.in_(siblings),
+                Student.status != StudentStatus.ARCHIVED,
+                sa.true() if visible is None else visible,
+            )
             .order_by(Student.birth_date, Student.sort_name, Student.id)
         )
     )

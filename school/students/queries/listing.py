@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from school.academics.models import SchoolClass
 from school.cache import remember
@@ -25,6 +26,7 @@ from school.permissions import Person
 from school.search.matching import Match, match
 from school.search.models import Kind
 from school.students.models import Student, StudentGuardian, StudentStatus
+from school.students.queries.families import place_with_id
 from school.students.queries.visibility import visible_to
 from school.tenancy.scope import current_school_id
 from school.web.pagination import (
@@ -135,16 +137,6 @@ def _key(row: Row, by: str) -> tuple[Any, ...]:
     return (row.sort_name, str(row.id))
 
 
-def _typed(place: Place | None) -> Place | None:
-    """The id in a place is text in the address and an id in the question."""
-    if place is None or len(place.values) < 2:
-        return place
-    try:
-        return Place((*place.values[:-1], UUID(str(place.values[-1]))), place.backwards)
-    except ValueError:
-        raise Invalid(DAMAGED) from None
-
-
 def _fetch_by_own(
     conditions: Sequence[Any],
     by: str,
@@ -156,7 +148,7 @@ def _fetch_by_own(
     columns = [Student.admission_number] if by == "number" else [Student.sort_name, Student.id]
     statement = (
         _with_class()
-        .where(*conditions, after_place(columns, _typed(place), descending=descending))
+        .where(*conditions, after_place(columns, place_with_id(place), descending=descending))
         .order_by(*in_direction(columns, place, descending=descending))
         .limit(limit)
     )
@@ -219,7 +211,9 @@ def _fetch_group(
     if start is not None:
         values = start.values if group == 0 else start.values[1:]
         forward = Place(values, backwards=False)
-        statement = statement.where(after_place(columns, _typed(forward), descending=backwards))
+        statement = statement.where(
+            after_place(columns, place_with_id(forward), descending=backwards)
+        )
         if group == 0:  # lets the index of classes skip those before
             edge = SchoolClass.sort_name
             statement = statement.where(edge <= values[0] if backwards else edge >= values[0])
@@ -236,7 +230,7 @@ def _conditions(wanted: StudentFilter) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.class_id:
         yield Student.id.in_(_in_class(wanted.class_id))
     if wanted.no_class:
-        yield ~sa.exists(sa.select(1).where(_OPEN))
+        yield ~_is_in_some_class()
     if wanted.grade_level:
         yield Student.grade_level == wanted.grade_level
     if wanted.gender:
@@ -248,6 +242,17 @@ def _conditions(wanted: StudentFilter) -> Iterator[sa.ColumnElement[bool]]:
                 StudentGuardian.student_id == Student.id,
             )
         )
+
+
+def _is_in_some_class() -> sa.ColumnElement[bool]:
+    place = aliased(Enrollment)
+    return sa.exists(
+        sa.select(1).where(
+            place.school_id == Student.school_id,
+            place.student_id == Student.id,
+            place.ends_on.is_(None),
+        )
+    )
 
 
 def _in_class(class_id: UUID) -> sa.Select[UUID]:
@@ -283,6 +288,15 @@ def count_students(person: Person, wanted: StudentFilter) -> int:
     who = "staff" if person.is_staff else str(person.user_id)
     key = f"count:{who}:{json.dumps(asdict(wanted), default=str)}"
     return remember(current_school_id(), "students", key, lambda: _count(conditions))
+
+
+def count_new(*, since: datetime) -> int:
+    """How many were taken in since then, remembered."""
+    counting = sa.select(sa.func.count()).select_from(Student)
+    counting = counting.where(Student.created_at >= since, Student.status != StudentStatus.ARCHIVED)
+    return remember(
+        current_school_id(), "students", "new", lambda: db.session.scalar(counting) or 0
+    )
 
 
 def grade_levels() -> list[str]:

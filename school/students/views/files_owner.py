@@ -1,0 +1,62 @@
+"""Students answer for the files that hang on them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import url_for
+from flask_babel import gettext as _
+
+from school.audit.log import record_change
+from school.db import db
+from school.enrollment.queries import class_of
+from school.errors import NotFound
+from school.files.models import OwnerKind
+from school.files.policy import OwnerCard, register_owner
+from school.permissions import Person
+from school.students import policy, queries
+from school.students.views import words
+from school.students.views.record import headline, student_tabs
+from school.web.access import the_person
+
+
+def register() -> None:
+    """Called once, when this domain's pages are opened."""
+    register_owner(
+        OwnerKind.STUDENT,
+        may_view=policy.may_view,
+        may_edit=_may_add,
+        card=_card,
+        set_photo=_set_photo,
+    )
+
+
+def _may_add(person: Person, student_id: UUID) -> bool:
+    """Whoever works here and may see the student."""
+    return person.is_staff and policy.may_view(person, student_id)
+
+
+def _card(student_id: UUID) -> OwnerCard | None:
+    try:
+        student = queries.get_student(student_id)
+    except NotFound:
+        return None
+    name = words.full_name(student)
+    own_url = url_for("students.show", student_id=student_id)
+    return OwnerCard(
+        title=name,
+        url=own_url,
+        sentence=headline(student, class_of(student_id)),
+        crumbs=((_("Students"), url_for("students.index")), (name, own_url)),
+        initials=words.letters(student),
+        tabs=tuple(student_tabs(student_id, the_person(), "files")),
+    )
+
+
+def _set_photo(student_id: UUID, file_id: UUID | None) -> None:
+    student = queries.get_student(student_id)
+    before = {"photo_file_id": str(student.photo_file_id) if student.photo_file_id else None}
+    student.photo_file_id = file_id
+    db.session.flush()
+    after = {"photo_file_id": str(file_id) if file_id else None}
+    record_change("student.edited", "student", student, before=before, after=after)

@@ -1,0 +1,171 @@
+"""The school's own settings: name and time zone, genders, fields."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from school.db import transaction
+from school.permissions import Permission
+from school.students import forms, queries, service
+from school.students.service.school import edit_school, get_school
+from school.students.views.blueprint import settings as bp
+from school.students.views.saving import save
+from school.web.access import requires
+
+
+def _school_form() -> forms.SchoolForm:
+    form = forms.SchoolForm(obj=get_school())
+    form.time_zone.choices = [(z, z.replace("_", " ")) for z in _zones()]
+    return form
+
+
+def _zones() -> list[str]:
+    return sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone or zone == "UTC")
+
+
+def _genders_form() -> forms.GendersForm:
+    lines = [f"{gender.code} = {gender.label}" for gender in queries.list_genders()]
+    return forms.GendersForm(genders="\n".join(lines))
+
+
+@bp.get("")
+@requires(Permission.SCHOOL_SETTINGS)
+def index() -> str:
+    return _page(_school_form(), _genders_form())
+
+
+def _page(school_form: Any, genders_form: Any) -> str:
+    fields = queries.list_fields(include_archived=True)
+    shown = [field for field in fields if not field.is_archived]
+    kinds = dict(forms.CustomFieldForm.kind.kwargs["choices"])
+    return render_template(
+        "settings/index.html",
+        school_form=school_form,
+        genders_form=genders_form,
+        fields=[
+            {
+                "id": field.id,
+                "label": field.label,
+                "kind": kinds[field.kind],
+                "choices": ", ".join(field.choices or []),
+                "is_first": number == 0,
+                "is_last": number == len(shown) - 1,
+            }
+            for number, field in enumerate(shown)
+        ],
+        archived=[field for field in fields if field.is_archived],
+    )
+
+
+@bp.post("/school")
+@requires(Permission.SCHOOL_SETTINGS)
+def save_school() -> Response | tuple[str, int]:
+    form = _school_form()
+    if form.validate():
+        answer = save(
+            form,
+            lambda: edit_school(
+                version=form.version.data or 0,
+                name=form.name.data,
+                time_zone=form.time_zone.data,
+                phone=form.phone.data,
+            ),
+            fresh_version=lambda: get_school().version,
+        )
+        if answer is not None:
+            return answer
+        if not form.errors:
+            flash(_("Saved"), "done")
+            return redirect(url_for("settings.index"), 303)
+    return _page(form, _genders_form()), 422
+
+
+@bp.post("/genders")
+@requires(Permission.SCHOOL_SETTINGS)
+def save_genders() -> Response | tuple[str, int]:
+    form = _genders_form()
+    lines = (form.genders.data or "").splitlines()
+    pairs = [tuple(part.strip() for part in line.partition("=")[::2]) for line in lines if line]
+    answer = save(form, lambda: service.save_genders(pairs), fresh_version=lambda: 1)  # type: ignore[arg-type]
+    if answer is None and not form.errors:
+        flash(_("Saved"), "done")
+        return redirect(url_for("settings.index"), 303)
+    return _page(_school_form(), form), 422
+
+
+@bp.route("/fields/add", methods=["GET", "POST"])
+@requires(Permission.SCHOOL_SETTINGS)
+def add_field() -> Response | tuple[str, int] | str:
+    form = forms.CustomFieldForm()
+    if form.validate_on_submit():
+        save(
+            form,
+            lambda: service.add_field(
+                form.label.data,
+                form.kind.data,
+                choices=(form.choices.data or "").splitlines(),
+                help=form.help.data,
+            ),
+            fresh_version=lambda: 1,
+        )
+        if not form.errors:
+            flash(_("The field %(label)s is added.", label=form.label.data), "done")
+            return redirect(url_for("settings.index"), 303)
+    page = render_template("settings/field.html", form=form, field=None)
+    return (page, 422) if form.is_submitted() else page
+
+
+@bp.route("/fields/<uuid:field_id>", methods=["GET", "POST"])
+@requires(Permission.SCHOOL_SETTINGS)
+def edit_field(field_id: UUID) -> Response | tuple[str, int] | str:
+    field = queries.get_field(field_id)
+    form = forms.CustomFieldForm(data=_field_data(field))
+    del form.kind  # values of this kind are stored, so it stays
+    if form.validate_on_submit():
+        answer = save(
+            form,
+            lambda: service.edit_field(
+                field,
+                version=form.version.data or 0,
+                label=form.label.data,
+                choices=(form.choices.data or "").splitlines(),
+                help=form.help.data,
+            ),
+            fresh_version=lambda: queries.get_field(field_id).version,
+        )
+        if answer is not None:
+            return answer
+        if not form.errors:
+            flash(_("Saved"), "done")
+            return redirect(url_for("settings.index"), 303)
+    page = render_template("settings/field.html", form=form, field=field)
+    return (page, 422) if form.is_submitted() else page
+
+
+def _field_data(field: Any) -> dict[str, Any]:
+    return {
+        "version": field.version,
+        "label": field.label,
+        "choices": "\n".join(field.choices or []),
+        "help": field.help,
+    }
+
+
+@bp.post("/fields/<uuid:field_id>/<any(up, down, archive, restore):what>")
+@requires(Permission.SCHOOL_SETTINGS)
+def move_field(field_id: UUID, what: str) -> Response:
+    field = queries.get_field(field_id)
+    with transaction():
+        if what == "archive":
+            service.archive_field(field)
+        elif what == "restore":
+            service.restore_field(field)
+        else:
+            service.move_field(field, by=-1 if what == "up" else 1)
+    return redirect(url_for("settings.index"), 303)
