@@ -20,6 +20,7 @@ import school.tenancy.walls  # noqa: F401 - puts up the walls
 from config_enhanced import Settings, read_settings
 from school import cache, worker
 from school import db as database
+from school.accounts import views as accounts_views
 from school.db import db
 from school.files import jobs as files_jobs  # noqa: F401 - registers its handlers
 from school.files import policy as files_policy
@@ -27,6 +28,7 @@ from school.files import views as files_views
 from school.files.models import OwnerKind
 from school.files.service import shelf as files_shelf
 from school.files.service.shelf import Shelf
+from school.mail import jobs as mail_jobs  # noqa: F401 - registers its handler
 from school.permissions import Permission, Person
 from school.storage.factory import open_storage
 from school.students import policy as students_policy
@@ -163,6 +165,8 @@ def _open_doors(app: Flask) -> None:
     """Register every domain's pages, endpoints and jobs."""
     health.init_health(app)
     app.context_processor(_page_context)
+    accounts_views.init_sign_in(app)
+    app.register_blueprint(accounts_views.bp)
     _open_files(app)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import event
@@ -64,6 +64,9 @@ class FormClient(FlaskClient):
     sends_token = True
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
+        # The test's application context outlives its requests; who the last one was must not.
+        for kept in ("_login_user", "csrf_token", "sign_in_form"):
+            g.pop(kept, None)
         if self.sends_token and kwargs.get("method", "GET") not in {"GET", "HEAD"}:
             with self.session_transaction() as session:
                 known = session.setdefault("csrf_token", "0" * 40)

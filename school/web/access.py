@@ -130,10 +130,14 @@ def _recognise() -> Person | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return load_token(token.strip()) if scheme.lower() == "bearer" else None
     key = session.get("_user_id")
-    if key is None or _is_over():
+    if key is None:
         return None
     wanted = session.get("school_id")
-    return cast("Person | None", load_person(key, UUID(str(wanted)) if wanted else None))
+    person = None if _is_over() else load_person(key, UUID(str(wanted)) if wanted else None)
+    if person is None:
+        # Over, ended or deactivated: nothing of it may look signed in to anybody.
+        session.clear()
+    return cast("Person | None", person)
 
 
 def _is_over() -> bool:

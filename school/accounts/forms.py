@@ -1,0 +1,189 @@
+"""Browser fields: signing in, accounts, members, tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, g, request
+from flask_babel import gettext, ngettext
+from flask_babel import lazy_gettext as _l
+from flask_security import LoginForm
+from wtforms import (
+    EmailField,
+    FileField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    SubmitField,
+)
+from wtforms.validators import DataRequired, Length, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from school.accounts import queries, service
+from school.accounts.service.attempts import TOLD_FROM
+from school.accounts.service.people import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from school.errors import TooMany
+from school.permissions import Role
+from school.web.errors import message_of
+from school.web.forms import Form
+
+ROLE_WORDS = {
+    Role.ADMINISTRATOR: _l("Administrator"),
+    Role.REGISTRAR: _l("Registrar"),
+    Role.TEACHER: _l("Teacher"),
+    Role.GUARDIAN: _l("Guardian"),
+    Role.STUDENT: _l("Student"),
+}
+"""Roles as people say them."""
+
+
+def required(sentence: Any) -> DataRequired:
+    return DataRequired(message=sentence)
+
+
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """E-mail or user name, and a password. Counts tries; never says which of the two was wrong."""
+
+    email = StringField(
+        _l("E-mail or user name"),
+        validators=[required(_l("Type your e-mail or user name.")), Length(max=320)],
+    )
+    password = PasswordField(
+        _l("Password"),
+        validators=[required(_l("Type your password.")), Length(max=LONGEST_PASSWORD)],
+    )
+    remember = None
+    submit = SubmitField(_l("Sign in"))
+    status = 422
+    retry_after_s: int | None = None
+
+    def validate(self, **kwargs: Any) -> bool:
+        if self._is_right(**kwargs):
+            return True
+        g.sign_in_form = self
+        return False
+
+    def _is_right(self, **kwargs: Any) -> bool:
+        if not super(LoginForm, self).validate(**kwargs):
+            return False
+        self.ifield = self.email
+        self.user = queries.find_for_sign_in(self.email.data)
+        try:
+            attempt_id, left = service.begin_attempt(
+                str(self.user.id) if self.user else self.email.data,
+                address=request.remote_addr or "",
+                pepper=_pepper(),
+            )
+        except TooMany as error:
+            self.status, self.retry_after_s = 429, error.retry_after_s
+            self.form_errors.append(message_of(error))
+            return False
+        if super().validate(**kwargs):
+            service.note_success(attempt_id)
+            return True
+        self._say_generally(left)
+        return False
+
+    def _say_generally(self, left: int) -> None:
+        """The same words whichever of the two was wrong, or the account ended."""
+        for field in (self.email, self.password):
+            field.errors = []
+        self.form_errors[:] = [gettext("Name and password do not match.")]
+        if left <= TOLD_FROM:
+            self.form_errors.append(
+                ngettext(
+                    "You have %(num)d more try, then a wait of 15 minutes.",
+                    "You have %(num)d more tries, then a wait of 15 minutes.",
+                    left,
+                )
+            )
+
+
+def _pepper() -> str:
+    return str(current_app.config["SETTINGS"].password_salt.get_secret_value())
+
+
+class NewPasswordForm(Form):
+    """The page behind a one-time link."""
+
+    password = PasswordField(
+        _l("New password"),
+        validators=[
+            required(_l("Type a password.")),
+            Length(min=SHORTEST_PASSWORD, message=_l("Use at least 10 characters.")),
+            Length(max=LONGEST_PASSWORD, message=_l("Use at most 200 characters.")),
+        ],
+    )
+
+
+class ProfileForm(Form):
+    display_name = StringField(
+        _l("Name"), validators=[required(_l("Type your name.")), Length(max=200)]
+    )
+    locale = SelectField(_l("Language"), validators=[Optional()])
+    time_zone = SelectField(_l("Time zone"), validators=[Optional()])
+
+
+class LookForm(Form):
+    theme = RadioField(
+        _l("Appearance"),
+        choices=[("auto", _l("As my device")), ("light", _l("Light")), ("dark", _l("Dark"))],
+    )
+    density = RadioField(_l("Rows"), choices=[("normal", _l("Roomy")), ("compact", _l("Compact"))])
+
+
+class AvatarForm(Form):
+    picture = FileField(_l("Picture"), validators=[required(_l("Choose a picture first."))])
+
+
+class TickBoxes(SelectMultipleField):  # type: ignore[misc]
+    """Several of several."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class InviteForm(Form):
+    display_name = StringField(
+        _l("Name"), validators=[required(_l("Type the person's name.")), Length(max=200)]
+    )
+    email = EmailField(
+        _l("E-mail"), validators=[required(_l("Type an e-mail address.")), Length(max=320)]
+    )
+    role = SelectField(_l("Role"), validators=[required(_l("Choose a role."))])
+
+
+class RolesForm(Form):
+    roles = TickBoxes(_l("Roles"))
+
+
+class TokenForm(Form):
+    name = StringField(
+        _l("What uses it"),
+        validators=[required(_l("Name the token after what uses it.")), Length(max=100)],
+    )
+    scopes = TickBoxes(_l("What it may do"))
+    days = SelectField(
+        _l("Works for"),
+        coerce=int,
+        choices=[(30, _l("30 days")), (90, _l("90 days")), (365, _l("a year"))],
+        default=90,
+    )
+
+
+class SchoolForm(Form):
+    name = StringField(
+        _l("Name of the school"),
+        validators=[required(_l("Type the school's name.")), Length(max=200)],
+    )
+    time_zone = SelectField(_l("Time zone"))
+    email = EmailField(
+        _l("E-mail of its first administrator"),
+        validators=[required(_l("Type an e-mail address.")), Length(max=320)],
+    )
+    display_name = StringField(
+        _l("Name of its first administrator"),
+        validators=[required(_l("Type the person's name.")), Length(max=200)],
+    )

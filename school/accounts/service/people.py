@@ -1,0 +1,146 @@
+"""People get an account, belong to a school, lose their way in and get it back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from flask_security.utils import hash_password
+
+from school import cache, clock
+from school.accounts import queries
+from school.accounts.models import Membership, User
+from school.audit.log import record_platform
+from school.db import db
+from school.errors import Conflict, Invalid
+from school.permissions import Role
+
+SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 200
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_USERNAME = re.compile(r"[\w.-]{2,60}")
+
+
+def make_user(
+    email: str,
+    display_name: str,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    is_platform_admin: bool = False,
+    **preferences: Any,
+) -> User:
+    """A new account. Without a password its owner comes in by a one-time link.
+
+    Raises Conflict when the e-mail or the user name belongs to somebody, Invalid for a fault.
+    """
+    user = User(
+        email=checked_email(email),
+        username=_checked_username(username),
+        display_name=checked_name(display_name),
+        password=None if password is None else hash_password(checked_password(password)),
+        is_platform_admin=is_platform_admin,
+        active=True,
+        confirmed_at=None if password is None else clock.now(),
+        **preferences,
+    )
+    _refuse_taken(user)
+    db.session.add(user)
+    db.session.flush()
+    record_platform("user.created", "user", user.id)
+    return user
+
+
+def add_member(user: User, *, school_id: UUID, role: Role) -> Membership:
+    """This person is that in this school, from their next click; harmless to repeat."""
+    found = db.session.scalar(
+        sa.select(Membership).where(
+            Membership.user_id == user.id,
+            Membership.school_id == school_id,
+            Membership.role == role,
+        )
+    )
+    if found is not None:
+        return found
+    membership = Membership(user_id=user.id, school_id=school_id, role=role)
+    db.session.add(membership)
+    db.session.flush()
+    record_platform(
+        "member.added",
+        "user",
+        user.id,
+        details={"school_id": str(school_id), "role": str(role)},
+    )
+    forget_person(user)
+    return membership
+
+
+def forget_person(user: User) -> None:
+    """What is remembered about this person is read again after the commit.
+
+    Changes through the session do this by themselves (see queries); bulk statements must ask.
+    """
+    cache.forget(user.fs_uniquifier, "person")
+
+
+def end_sessions(user: User) -> None:
+    """Whoever is signed in as this person is signed out at their next click."""
+    forget_person(user)
+    user.fs_uniquifier = uuid4().hex
+    db.session.flush()
+
+
+def set_password(user: User, password: str) -> None:
+    """Set it; sessions begun with the old one end."""
+    user.password = hash_password(checked_password(password))
+    user.confirmed_at = user.confirmed_at or clock.now()
+    end_sessions(user)
+    record_platform("user.password_set", "user", user.id)
+
+
+def checked_password(password: str) -> str:
+    """Raises Invalid for one that is too short or too long to be hashed in reasonable time."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise Invalid(
+            "Use at least %(count)s characters.", field="password", count=SHORTEST_PASSWORD
+        )
+    if len(password) > LONGEST_PASSWORD:
+        raise Invalid("Use at most %(count)s characters.", field="password", count=LONGEST_PASSWORD)
+    return password
+
+
+def checked_email(email: str) -> str:
+    """In lower case. Raises Invalid for what cannot be an address."""
+    email = email.strip().lower()
+    if not _EMAIL.fullmatch(email) or len(email) > 320:
+        raise Invalid("This is not an e-mail address.", field="email")
+    return email
+
+
+def _checked_username(username: str | None) -> str | None:
+    if not username:
+        return None
+    username = username.strip().lower()
+    if not _USERNAME.fullmatch(username):
+        raise Invalid(
+            "A user name has 2 to 60 letters, digits, dots, dashes or underscores.",
+            field="username",
+        )
+    return username
+
+
+def checked_name(name: str) -> str:
+    """White space tidied. Raises Invalid for an empty or endless one."""
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 200:
+        raise Invalid("Give a name of up to 200 characters.", field="display_name")
+    return name
+
+
+def _refuse_taken(user: User) -> None:
+    if queries.find_user(user.email):
+        raise Conflict("Somebody has this e-mail address already.", field="email")
+    if user.username and queries.find_user(user.username):
+        raise Conflict("Somebody has this user name already.", field="username")
