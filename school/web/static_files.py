@@ -9,10 +9,13 @@ from typing import Any
 
 from flask import Flask
 
+from school.web.access import Access, declare_library_routes
+
 
 def init_static_files(app: Flask) -> None:
-    """Add `?v=<digest>` to every address of a static file."""
+    """Anybody may read them; `?v=<digest>` stands in every address of one."""
     folder = Path(app.static_folder or "")
+    declare_library_routes(app, {"static": Access("public")})
 
     @app.url_defaults
     def add_version(endpoint: str, values: dict[str, Any]) -> None:

@@ -35,7 +35,9 @@ def empty_app(tmp_path: Path) -> Iterator[Flask]:
 def compared() -> Iterator[list[object]]:
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        yield [d for d in compare_metadata(context, Base.metadata) if "alembic_version" not in str(d)]
+        yield [
+            d for d in compare_metadata(context, Base.metadata) if "alembic_version" not in str(d)
+        ]
 
 
 def test_up_down_up_ends_where_the_models_are(empty_app: Flask) -> None:
@@ -69,9 +71,14 @@ def test_constraints_and_indexes_are_the_models_too(empty_app: Flask) -> None:
         for table in Base.metadata.sorted_tables:
             wanted = {str(c.name) for c in table.constraints if isinstance(c, sa.CheckConstraint)}
             # Names over 63 bytes are cut by PostgreSQL; ours are not.
-            assert {c["name"] for c in inspector.get_check_constraints(table.name)} == wanted, table.name
-            assert {i["name"] for i in inspector.get_indexes(table.name)
-                    if not i.get("duplicates_constraint")} == {str(i.name) for i in table.indexes}
+            assert {c["name"] for c in inspector.get_check_constraints(table.name)} == wanted, (
+                table.name
+            )
+            assert {
+                i["name"]
+                for i in inspector.get_indexes(table.name)
+                if not i.get("duplicates_constraint")
+            } == {str(i.name) for i in table.indexes}
 
 
 @pytest.mark.postgres
@@ -79,8 +86,14 @@ def test_constraints_and_indexes_are_the_models_too(empty_app: Flask) -> None:
 def test_the_migrations_secure_every_tenant_table(empty_app: Flask) -> None:
     upgrade()
     with db.engine.connect() as connection:
-        rows = connection.execute(sa.text(
-            "SELECT c.relname FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid "
-            "WHERE c.relrowsecurity AND c.relforcerowsecurity"
-        )).scalars().all()
+        rows = (
+            connection.execute(
+                sa.text(
+                    "SELECT c.relname FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid "
+                    "WHERE c.relrowsecurity AND c.relforcerowsecurity"
+                )
+            )
+            .scalars()
+            .all()
+        )
     assert set(rows) == {table.name for table in tenant_tables(Base.metadata)}
