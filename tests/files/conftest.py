@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from school.storage.gcs import GcsStorage
 from school.storage.protocol import StorageProvider
 from school.storage.s3 import S3Storage
 from school.students.models import Student
+from school.worker import run_until_done
 from tests.factories.files import make_owner
 from tests.servers import gcs as gcs_place
 from tests.servers import s3 as s3_place
@@ -65,6 +67,12 @@ def student(in_school: Any) -> Student:
     return make_owner()
 
 
+@pytest.fixture
+def run_jobs(app: Flask) -> Callable[[], int]:
+    """Do the waiting jobs as the worker would: with no school in scope, in a session of its own."""
+    return lambda: Context().run(run_until_done, app)
+
+
 class Killed(BaseException):
     """The process is gone: nothing that catches errors sees it."""
 
@@ -114,35 +122,3 @@ def content_of(provider: StorageProvider, key: str) -> bytes:
 def killed() -> Iterator[None]:
     with pytest.raises(Killed):
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _access(app: Flask) -> None:
-    """Recognise people by the session, until the application does it itself."""
-    if "school.access" in app.extensions:
-        return
-    import sqlalchemy as sa
-
-    from school.accounts.models import Membership, User
-    from school.db import db
-    from school.permissions import Person, Role
-    from school.web.access import init_access
-
-    def load(key: str, wanted: Any) -> Person | None:
-        user = db.session.scalar(sa.select(User).where(User.fs_uniquifier == key))
-        if user is None:
-            return None
-        held = db.session.scalars(
-            sa.select(Membership.role).where(
-                Membership.user_id == user.id, Membership.school_id == wanted
-            )
-        ).all()
-        return Person(
-            user_id=user.id,
-            display_name=user.display_name,
-            email=user.email,
-            school_id=wanted,
-            roles=frozenset(Role(r) for r in held),
-        )
-
-    init_access(app, load_person=load, load_token=lambda _token: None)

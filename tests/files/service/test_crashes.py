@@ -30,7 +30,7 @@ def later(monkeypatch: pytest.MonkeyPatch, distance: timedelta) -> None:
 
 
 def sweep_after_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    db.session.remove()
+    db.session.expunge_all()
     later(monkeypatch, writing.LEASE + timedelta(minutes=2))
     sweep()
 
@@ -137,7 +137,7 @@ def test_the_sweep_leaves_running_uploads_alone(
     faulty.after_put.append(Killed())
     with killed():
         make_file(student)
-    db.session.remove()
+    db.session.expunge_all()
     later(monkeypatch, timedelta(minutes=30))
 
     assert sweep().discarded == 0
@@ -255,7 +255,7 @@ def test_a_sweep_is_always_waiting_after_an_upload_began(
     faulty.after_put.append(Killed())
     with killed():
         make_file(student)
-    db.session.remove()
+    db.session.expunge_all()
 
     later(monkeypatch, writing.LEASE + timedelta(minutes=2))
     run_jobs()
