@@ -21,10 +21,17 @@ OLD_ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
 
 
 class Environment:
-    """`.venv` in the project's folder."""
+    """`.venv` in the project's folder, made by the Python `base`."""
 
-    def __init__(self, root: Path, platform: Platform, *, lock: str = "requirements.txt") -> None:
-        self.root, self.platform, self.lock = root, platform, root / lock
+    def __init__(
+        self,
+        root: Path,
+        platform: Platform,
+        *,
+        lock: str = "requirements.txt",
+        base: str = sys.executable,
+    ) -> None:
+        self.root, self.platform, self.lock, self.base = root, platform, root / lock, base
         self.folder = root / ".venv"
         self.python = platform.venv_python(self.folder)
 
@@ -44,9 +51,7 @@ class Environment:
                 "This Python came without its module venv.",
                 "install it (Debian/Ubuntu: apt-get install python3-venv) and run this again",
             )
-        made = self.platform.run(
-            [sys.executable, "-m", "venv", "--without-pip", "--clear", self.folder]
-        )
+        made = self.platform.run([self.base, "-m", "venv", "--without-pip", "--clear", self.folder])
         if made.code or not self.works():
             raise Stop(
                 f"The virtual environment {self.folder} could not be made: {last_line(made)}",

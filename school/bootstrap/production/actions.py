@@ -244,9 +244,13 @@ def tree_digest(path: Path) -> str:
 
 @dataclass(frozen=True)
 class InstallEnvironment:
-    """The virtual environment of the services, from the lock file."""
+    """The virtual environment of the services, from the lock file.
+
+    Made by the system's own Python: one in somebody's home is closed to the services.
+    """
 
     root: str
+    base: str
 
     def lines(self) -> Iterable[str]:
         return [
@@ -254,7 +258,7 @@ class InstallEnvironment:
         ]
 
     def apply(self, machine: Machine) -> bool:
-        environment = Environment(machine.path(self.root), machine.platform)
+        environment = Environment(machine.path(self.root), machine.platform, base=self.base)
         if environment.works() and environment.is_complete():
             return False
         if not environment.works():

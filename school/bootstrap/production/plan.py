@@ -47,6 +47,7 @@ ENTRIES = (
     "CHANGELOG.md",
 )
 NGINX_SITE = "/etc/nginx/sites-available/schoolhouse"
+PYTHON = "/usr/bin/python3"
 OLDEST_POSTGRESQL = 15
 UPLOAD_MIB = 100
 SOCKET = "/var/run/postgresql"
@@ -178,7 +179,7 @@ def _folders() -> Iterable[Action]:
 
 def _program(site: Site) -> Iterable[Action]:
     yield CopyCode(site.source, CODE, ENTRIES)
-    yield InstallEnvironment(CODE)
+    yield InstallEnvironment(CODE, PYTHON)
     # The services may not write here; bytecode made now saves it at every start.
     yield Command(
         (f"{CODE}/.venv/bin/python", "-m", "compileall", "-q", f"{CODE}/school"), settles=True
