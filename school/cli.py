@@ -23,7 +23,10 @@ from school.app import create_app
 from school.db import db
 from school.demo.story import PASSWORD, STAFF, tell_story
 from school.errors import DomainError
+from school.files.cli import files as files_commands
 from school.jobs.queue import reap
+from school.roster.cli import import_command, undo_command
+from school.roster.cli import list_command as roster_list_command
 from school.web.health import CHECKS
 from school.web.sessions import sweep_sessions
 from school.worker import Worker
@@ -201,6 +204,27 @@ def housekeeping() -> None:
     with _app().app_context():
         lost = reap()
     click.echo(f"{gone} expired sessions removed, {lost} lost jobs put back in line.")
+
+
+@main.group("students")
+def students() -> None:
+    """Students: import a roster, undo an import."""
+
+
+def _attach(group: click.Group, command: click.Command) -> None:
+    """Let a domain's command run inside the application."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            if inner.callback is not None:
+                inner.callback = with_app(inner.callback)
+    elif command.callback is not None:
+        command.callback = with_app(command.callback)
+    group.add_command(command)
+
+
+for _command in (import_command, undo_command, roster_list_command):
+    _attach(students, _command)
+_attach(main, files_commands)
 
 
 @main.group("db")

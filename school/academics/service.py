@@ -39,6 +39,7 @@ def open_year(name: str, begins_on: date, ends_on: date) -> AcademicYear:
     year = AcademicYear(name=name, begins_on=begins_on, ends_on=ends_on, is_current=True)
     db.session.add(year)
     db.session.flush()
+    forget(current_school_id(), "academics")
     record("academic_year.opened", "academic_year", year.id, after=facts(year, ("name",)))
     return year
 

@@ -137,8 +137,23 @@ def _live(accounts: dict[str, User]) -> None:
         students.move_to_class([some[4].id, some[5].id], other, clock.today())
     _keep_files(some, accounts)
     _know_family(some[0], accounts)
+    _admit_newcomers(office)
     with _on(6, 14, 5, head), transaction():
         students.archive_students([some[22].id, some[23].id])
+
+
+def _admit_newcomers(office: User) -> None:
+    """Three who join after the holidays; nobody has asked for their guardians yet."""
+    for place, (family, given) in enumerate(
+        [("Ionescu", "Andrei"), ("Te Rangi", "Tama"), ("Lindgren", "Elsa")]
+    ):
+        with _on(2, 11, 10 + 7 * place, office), transaction():
+            students.admit_student(
+                family_name=family,
+                given_name=given,
+                status="joining",
+                birth_date=clock.today().replace(year=clock.today().year - 12, day=3 + place),
+            )
 
 
 def _some_students(count: int) -> list[Student]:
