@@ -47,7 +47,7 @@ def guardians(student_id: UUID) -> str:
         "students/guardians.html",
         student=student,
         name=words.full_name(student),
-        links=[
+        ties=[
             {
                 "id": link.id,
                 "name": guardian.name,

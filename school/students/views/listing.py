@@ -11,7 +11,7 @@ from flask import Response, render_template, request, send_file, url_for
 from flask_babel import gettext as _
 
 from school import clock
-from school.academics.queries import list_classes
+from school.academics.queries import get_class, list_classes
 from school.audit.log import record
 from school.cache import remember
 from school.db import transaction
@@ -30,6 +30,8 @@ from school.web.formats import tint
 from school.web.pagination import read_place
 
 MOST_LETTERS = 100
+# Beyond this a menu of classes helps nobody; their own page leads to each of them.
+MOST_CLASSES = 300
 
 
 @bp.get("")
@@ -108,8 +110,9 @@ def filter_choices() -> dict[str, list[tuple[str, str]]]:
 
 
 def _filter_choices() -> dict[str, list[tuple[str, str]]]:
+    classes = list_classes()
     return {
-        "class": [(str(c.id), c.name) for c in list_classes()],
+        "class": [(str(c.id), c.name) for c in classes] if len(classes) <= MOST_CLASSES else [],
         "grade": [(level, level) for level in listing.grade_levels()],
         "gender": list(words.gender_labels().items()),
     }
@@ -123,7 +126,7 @@ def _chips(wanted: StudentFilter) -> list[tuple[str, str]]:
     chips = [
         ("q", f"“{wanted.q}”" if wanted.q else ""),
         ("status", _("Everybody") if wanted.status == "all" else _status(wanted.status)),
-        ("class", _("No class") if wanted.no_class else _class(wanted, known["class"])),
+        ("class", _("No class") if wanted.no_class else _class(wanted)),
         ("grade", wanted.grade_level and _("Grade level %(grade)s", grade=wanted.grade_level)),
         ("gender", wanted.gender and known["gender"].get(wanted.gender, wanted.gender)),
         ("guardian", _("Without guardian") if wanted.without_guardian else ""),
@@ -135,11 +138,10 @@ def _status(status: str) -> str:
     return str(words.STATUS[status]) if status else ""  # type: ignore[index]
 
 
-def _class(wanted: StudentFilter, classes: dict[str, str]) -> str:
+def _class(wanted: StudentFilter) -> str:
     if wanted.class_id is None:
         return ""
-    name = classes.get(str(wanted.class_id))
-    return str(_("Class %(name)s", name=name) if name else _("An earlier class"))
+    return str(_("Class %(name)s", name=get_class(wanted.class_id).name))
 
 
 @bp.get("/export.<any(csv, xlsx):kind>")

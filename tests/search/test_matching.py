@@ -1,0 +1,74 @@
+"""Every word typed is the beginning of some word, accents and case aside."""
+
+from __future__ import annotations
+
+import pytest
+
+from school.permissions import Person, Role
+from school.search import matching
+from school.students.queries.listing import StudentFilter, list_students
+from tests.factories.students import make_guardian, make_student
+
+
+@pytest.fixture
+def office(in_school, school) -> Person:
+    from uuid import uuid4
+
+    return Person(
+        user_id=uuid4(),
+        display_name="Office",
+        email="office@example.org",
+        school_id=school.id,
+        roles=frozenset({Role.REGISTRAR}),
+    )
+
+
+def found(person: Person, q: str) -> set[str]:
+    rows = list_students(person, StudentFilter(q=q)).page.rows
+    return {row.name for row in rows}
+
+
+@pytest.fixture(params=[5_000, 0], ids=["gathered", "read in order"])
+def _both_ways(request, monkeypatch):
+    monkeypatch.setattr(matching, "BROAD", request.param)
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize(
+    "q", ["dabrow", "DĄBROWSKA", "zof dab", "zosia", "4711", "katarz", "kata zofia", "obrien"]
+)
+def test_a_student_is_found_by_name_number_and_guardian(office, q):
+    zofia = make_student(preferred_name="Zosia", admission_number="4711")
+    make_guardian(zofia, name="Katarzyna O'Brien")
+    make_student(given_name="Long", family_name="Nguyễn", family_name_first=True)
+    assert found(office, q) == {"Zofia Dąbrowska"}
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("q", ["browska", "zofia nguyen", "!!", "zofiaa"])
+def test_what_is_no_beginning_of_every_word_finds_nobody(office, q):
+    make_student()
+    assert found(office, q) == set()
+
+
+def test_a_name_given_up_is_not_found_any_more(office):
+    from school.db import transaction
+    from school.students import service
+
+    student = make_student()
+    with transaction():
+        service.edit_student(student, version=student.version, family_name="Kowalska")
+    assert found(office, "dabrowska") == set()
+    assert found(office, "kowal") == {"Zofia Kowalska"}
+
+
+def test_a_guardian_who_changes_name_is_found_by_the_new_one(office):
+    from school.db import transaction
+    from school.students import service
+
+    student = make_student()
+    guardian = make_guardian(student, name="Anna Wójcik")
+    with transaction():
+        service.edit_guardian(guardian, version=guardian.version, name="Anna Lis")
+    assert found(office, "wojcik") == set()
+    assert found(office, "lis") == {"Zofia Dąbrowska"}
