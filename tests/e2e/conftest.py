@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.servers.schoolhouse import Running, serving
 
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,8 +38,15 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                  "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
         )
         yield chromium
         chromium.close()
@@ -49,16 +58,25 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[Any] = []
     faults: list[str] = []
 
-    def make(*, width: int = 1440, height: int = 900, dark: bool = False, javascript: bool = True) -> Page:
+    def make(
+        *, width: int = 1440, height: int = 900, dark: bool = False, javascript: bool = True
+    ) -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": height}, java_script_enabled=javascript,
-            color_scheme="dark" if dark else "light", has_touch=width < 800, accept_downloads=True,
+            viewport={"width": width, "height": height},
+            java_script_enabled=javascript,
+            color_scheme="dark" if dark else "light",
+            has_touch=width < 800,
+            accept_downloads=True,
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
-        page.on("console", lambda message: faults.append(message.text)
-                if "Content Security Policy" in message.text else None)
+        page.on(
+            "console",
+            lambda message: (
+                faults.append(message.text) if "Content Security Policy" in message.text else None
+            ),
+        )
         page.on("pageerror", lambda error: faults.append(str(error)))
         return page
 

@@ -1,0 +1,92 @@
+"""An office's day in the browser: find, admit, correct, archive, undo; with and without script, by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.servers.schoolhouse import Running
+from tools.screenshots import sign_in
+
+OpenPage = Callable[..., Page]
+
+
+def test_any_student_is_found_while_typing(demo: Running, open_page: OpenPage) -> None:
+    page = open_page()
+    sign_in(page, demo.url, "ingrid.solberg")
+    page.goto(f"{demo.url}/students")
+    page.get_by_label("Name, number or guardian").press_sequentially("20017", delay=20)
+    expect(page.locator("table tbody tr")).to_have_count(1)
+    assert "20017" in page.url or page.locator("table").inner_text().count("20017") == 1
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+def test_a_student_is_admitted_corrected_archived_and_brought_back(
+    demo: Running, open_page: OpenPage, *, javascript: bool
+) -> None:
+    page = open_page(javascript=javascript)
+    sign_in(page, demo.url, "yusuf.demir")
+    family = "Ålesund" if javascript else "Østby"
+    page.goto(f"{demo.url}/students/admit")
+    page.fill("[name=family_name]", family)
+    page.fill("[name=given_name]", "Nora")
+    page.locator("main form button[type=submit]").last.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(f"Nora {family}")
+    student = page.url
+    page.goto(f"{student}/edit/names")
+    page.fill("[name=preferred_name]", "Nori")
+    page.locator("main form button[type=submit]").last.click()
+    page.goto(f"{student}/history")
+    expect(page.locator("main")).to_contain_text("Nori")
+    page.goto(f"{demo.url}/students?q={family.lower().translate(str.maketrans('åø', 'ao'))}")
+    expect(page.locator("table")).to_contain_text(family)
+
+
+def test_bulk_archiving_is_undone_with_one_click(demo: Running, open_page: OpenPage) -> None:
+    page = open_page()
+    sign_in(page, demo.url, "yusuf.demir")
+    page.goto(f"{demo.url}/students?q=adeyemi")
+    rows = page.locator("table tbody tr")
+    before = rows.count()
+    assert before >= 2
+    page.locator("tbody [data-tick], tbody input[type=checkbox]").nth(0).check()
+    page.locator("tbody [data-tick], tbody input[type=checkbox]").nth(1).check()
+    page.get_by_role("button", name="Archive").click()
+    page.get_by_role("button", name="Undo").click()
+    page.goto(f"{demo.url}/students?q=adeyemi")
+    expect(rows).to_have_count(before)
+
+
+def test_the_keyboard_alone_is_enough(demo: Running, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{demo.url}/login")
+    page.locator("#email").focus()
+    page.keyboard.type("ingrid.solberg")
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.id") != "password":
+        page.keyboard.press("Tab")
+    page.keyboard.type("northfield-demo")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.type("20017")
+    expect(page.locator("#found a").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/students/**")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Skip to content"
+
+
+def test_families_see_their_child_and_nobody_else(demo: Running, open_page: OpenPage) -> None:
+    page = open_page(width=390, height=844)
+    sign_in(page, demo.url, "guardian")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.goto(f"{demo.url}/imports").status in {403, 404}  # type: ignore[union-attr]
+    answer = page.goto(f"{demo.url}/students")
+    assert answer is not None
+    assert answer.status in {200, 403}
+    assert page.locator("table tbody tr").count() <= 3
