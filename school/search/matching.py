@@ -13,7 +13,7 @@ from school.search.index import after_prefix, having_word
 from school.search.models import Kind, SearchWord
 from school.search.words import words_of
 
-BROAD = 5_000
+BROAD = 2_000
 _MOST_WORDS = 8
 
 

@@ -28,7 +28,7 @@ def found(person: Person, q: str) -> set[str]:
     return {row.name for row in rows}
 
 
-@pytest.fixture(params=[5_000, 0], ids=["gathered", "read in order"])
+@pytest.fixture(params=[2_000, 0], ids=["gathered", "read in order"])
 def _both_ways(request, monkeypatch):
     monkeypatch.setattr(matching, "BROAD", request.param)
 

@@ -129,6 +129,13 @@ def list_students(
     return StudentPage(page, _total(person, wanted, conditions, found, page))
 
 
+def first_students(person: Person, wanted: StudentFilter, *, limit: int) -> list[Row]:
+    """The first by name, uncounted."""
+    found = match(Kind.STUDENT, Student.id, wanted.q)
+    conditions = [visible_to(person), *_conditions(wanted), *found.conditions]
+    return _fetch_by_own(conditions, "name", None, descending=False, limit=limit)
+
+
 def _key(row: Row, by: str) -> tuple[Any, ...]:
     if by == "number":
         return (row.admission_number,)
