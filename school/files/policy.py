@@ -27,9 +27,10 @@ class OwnerCard:
     title: str
     url: str
     sentence: str | None = None
+    # The way to the owner, the owner included: (text, address).
     crumbs: tuple[tuple[str, str | None], ...] = ()
     initials: str = ""
-    # {label, url, current} of the owner's own page; the tab of the files is marked current.
+    # {label, url, current} of the owner's own page, that of the files being the current one.
     tabs: tuple[dict[str, Any], ...] = ()
 
 

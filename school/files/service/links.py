@@ -51,6 +51,7 @@ class Ticket:
     number: int
     user_id: UUID
     nonce: str
+    disposition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,16 @@ class Delivery:
     content: Content
     person: Person
     is_sensitive: bool
-    inline: bool
+    disposition: str
 
 
-def issue_link(person: Person, file: File, *, number: int | None = None) -> str:
+def issue_link(
+    person: Person, file: File, *, number: int | None = None, disposition: str = "inline"
+) -> str:
     """Where this person may fetch this version for the next five minutes. Audited.
 
-    An address on our own host ("/f/…") or a cloud's ("https://…"). Raises NotFound.
+    An address on our own host ("/f/…") or a cloud's ("https://…"). "inline" holds for what a
+    browser shows safely; everything else is an "attachment" whatever is asked. Raises NotFound.
     """
     check_view(person, file)
     content = get_content(file, number)
@@ -74,19 +78,19 @@ def issue_link(person: Person, file: File, *, number: int | None = None) -> str:
     details = {"version": content.number, "name": content.name}
     record("file.link_issued", "file", file.id, after=details)
     if provider.caps.local_path or PURPOSES[file.purpose].is_sensitive:
-        return DOWNLOAD_PATH + _sign(person, content)
+        return DOWNLOAD_PATH + _sign(person, content, disposition)
     return provider.presign_get(
         content.key,
         expires=LIFETIME,
         filename=content.name,
-        disposition=disposition_kind(content),
+        disposition=_disposition(content, disposition),
         content_type=content.content_type,
     ).url
 
 
-def disposition_kind(content: Content) -> str:
-    """'inline' for what a browser shows safely, 'attachment' for everything else."""
-    return "inline" if is_safe_inline(content.content_type) else "attachment"
+def _disposition(content: Content, asked: str) -> str:
+    may_show = asked == "inline" and is_safe_inline(content.content_type)
+    return "inline" if may_show else "attachment"
 
 
 def read_ticket(token: str) -> Ticket:
@@ -100,6 +104,7 @@ def read_ticket(token: str) -> Ticket:
             int(more["number"]),
             UUID(more["user"]),
             more["nonce"],
+            claim.disposition,
         )
     except LinkExpired:
         raise LinkTooOld(LINK_SENTENCES["too_old"]) from None
@@ -120,7 +125,7 @@ def redeem(ticket: Ticket, *, signed_in: Person | None) -> Delivery:
     person = _holder(ticket, signed_in, is_sensitive=is_sensitive)
     check_view(person, file)
     content = get_content(file, ticket.number)
-    return Delivery(content, person, is_sensitive, is_safe_inline(content.content_type))
+    return Delivery(content, person, is_sensitive, _disposition(content, ticket.disposition))
 
 
 def record_use(ticket: Ticket, delivery: Delivery) -> None:
@@ -142,7 +147,7 @@ def _holder(ticket: Ticket, signed_in: Person | None, *, is_sensitive: bool) -> 
     return person
 
 
-def _sign(person: Person, content: Content) -> str:
+def _sign(person: Person, content: Content, disposition: str) -> str:
     more = {
         "school": str(current_school_id()),
         "file": str(content.file_id),
@@ -150,7 +155,9 @@ def _sign(person: Person, content: Content) -> str:
         "user": str(person.user_id),
         "nonce": uuid4().hex,
     }
-    return _signer().sign(Claim(METHOD, content.key, clock.now() + LIFETIME, more=more))
+    expires_at = clock.now() + LIFETIME
+    claim = Claim(METHOD, content.key, expires_at, disposition=disposition, more=more)
+    return _signer().sign(claim)
 
 
 def _signer() -> LinkSigner:

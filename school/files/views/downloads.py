@@ -27,11 +27,15 @@ from school.web.access import current_person, public, requires, the_person
 @bp.get("/files/<uuid:file_id>/download")
 @requires(Permission.FILE_VIEW)
 def download(file_id: UUID) -> BaseResponse:
-    """Send the person on to a link of their own."""
+    """Send the person on to a link of their own. `?save=1`: to keep it, not to look at it."""
     file = queries.get_file(file_id)
-    number = request.args.get("version", type=int)
     with transaction():
-        link = links.issue_link(the_person(), file, number=number)
+        link = links.issue_link(
+            the_person(),
+            file,
+            number=request.args.get("version", type=int),
+            disposition="attachment" if request.args.get("save") else "inline",
+        )
     return redirect(link, 303)
 
 
@@ -52,6 +56,6 @@ def fetch(token: str) -> Response:
             links.record_use(ticket, delivery)
     return send(
         delivery.content,
-        inline=delivery.inline,
+        disposition=delivery.disposition,
         cache_control="private, no-store" if delivery.is_sensitive else "private, max-age=300",
     )

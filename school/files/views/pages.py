@@ -18,7 +18,13 @@ from school.files import policy, queries
 from school.files.forms import RenameForm, ReplaceForm, UploadForm
 from school.files.models import File, OwnerKind
 from school.files.service import keeping
-from school.files.service.families import BY_CONTENT_TYPE, MIB, PURPOSES, accept_list
+from school.files.service.families import (
+    BY_CONTENT_TYPE,
+    MIB,
+    PURPOSES,
+    accept_list,
+    is_safe_inline,
+)
 from school.files.service.shelf import shelf
 from school.files.views.blueprint import bp
 from school.permissions import Permission, Person
@@ -63,7 +69,7 @@ def _list_page(person: Person, student_id: UUID) -> str:
     return render_template(
         "files/of_student.html",
         card=card,
-        tabs=_tabs(card, student_id),
+        tabs=card.tabs,
         lines=[_line(row) for row in seen],
         archived=archived,
         may_add=policy.may_add(person, STUDENT, student_id) and not archived,
@@ -75,11 +81,6 @@ def _list_page(person: Person, student_id: UUID) -> str:
         accept=accept_list(PURPOSES["document"].kinds),
         accept_photo=accept_list(PURPOSES["photo"].kinds),
     )
-
-
-def _tabs(card: policy.OwnerCard, student_id: UUID) -> list[dict[str, Any]]:
-    here = url_for("files.of_student", student_id=student_id)
-    return [{**tab, "current": tab["url"] == here} for tab in card.tabs]
 
 
 def _line(row: queries.FileRow) -> Line:
@@ -144,16 +145,18 @@ def _file_page(
     versions = queries.list_versions(file)
     current = next(v for v in versions if v.is_current)
     kind = BY_CONTENT_TYPE.get(current.content_type)
+    card = policy.card_of(file.owner_kind, file.owner_id)
     return render_template(
         "files/show.html",
         file=file,
-        card=policy.card_of(file.owner_kind, file.owner_id),
+        card=card,
+        trail=[*card.crumbs, (_("Files"), _owner_url(file))],
         versions=versions,
         current=current,
         words=_(kind.words) if kind else "",
         icon=ICONS[kind.family] if kind else "file-text",
         is_inline=kind is not None and kind.inline,
-        back=_owner_url(file),
+        shown={v.number for v in versions if is_safe_inline(v.content_type)},
         may_edit=rights.edit and file.archived_at is None,
         may_archive=rights.archive,
         rename=rename or RenameForm(data={"name": file.name, "version": file.version}),

@@ -30,7 +30,7 @@ def photo(file_id: UUID) -> Response:
     file = queries.get_file(file_id)
     policy.check_view(the_person(), file)
     content = queries.get_content(file)
-    return send(content, inline=True, cache_control="private, max-age=300")
+    return send(content, disposition="inline", cache_control="private, max-age=300")
 
 
 @bp.post("/students/<uuid:student_id>/photo")

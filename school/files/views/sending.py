@@ -30,7 +30,7 @@ class Part:
     asked: bool
 
 
-def send(content: Content, *, inline: bool, cache_control: str) -> Response:
+def send(content: Content, *, disposition: str, cache_control: str) -> Response:
     """The content, or the part asked for (206), or 304, or 416."""
     if _is_known_already(content):
         response = Response(status=304)
@@ -39,17 +39,17 @@ def send(content: Content, *, inline: bool, cache_control: str) -> Response:
         response.headers["Content-Range"] = f"bytes */{content.size_bytes}"
     else:
         response = _body(content, part)
-    return _dress(response, content, inline=inline, cache_control=cache_control)
+    return _dress(response, content, disposition=disposition, cache_control=cache_control)
 
 
-def _dress(response: Response, content: Content, *, inline: bool, cache_control: str) -> Response:
+def _dress(
+    response: Response, content: Content, *, disposition: str, cache_control: str
+) -> Response:
     headers = response.headers
     headers["Content-Type"] = _media_type(content) if response.status_code != 416 else "text/plain"
     headers["ETag"] = f'"{content.sha256}"'
     headers["Accept-Ranges"] = "bytes"
-    headers["Content-Disposition"] = content_disposition(
-        "inline" if inline else "attachment", content.name
-    )
+    headers["Content-Disposition"] = content_disposition(disposition, content.name)
     headers["Cache-Control"] = cache_control
     headers["X-Content-Type-Options"] = "nosniff"
     # Chromium refuses to open its PDF viewer in a sandbox; a PDF runs nothing in our name.

@@ -106,6 +106,15 @@ def test_what_is_sent_can_do_no_harm(client_for: Any, school: Any, pupil: Studen
     assert pdf.mimetype == "application/pdf"
 
 
+def test_what_could_be_shown_can_be_kept_instead(
+    client_for: Any, school: Any, pupil: Student
+) -> None:
+    client = client_for(Role.TEACHER)
+    answer = client.get(link(client, kept(school, pupil), save=1))
+
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,0 +1,67 @@
+"""`python -m school files …`."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from school import clock
+from school.errors import NotFound
+from school.files.cli import files
+from school.files.service import writing
+from school.tenancy.scope import school_scope
+from tests.factories.files import make_file, make_owner
+from tests.files.conftest import Faulty, killed
+from tests.files.conftest import Killed as Gone
+
+
+def run(*words: str) -> Any:
+    return CliRunner().invoke(files, words, catch_exceptions=False)
+
+
+def test_files_are_listed_for_people_and_machines(app: Any, school: Any) -> None:
+    with school_scope(school.id):
+        file = make_file(make_owner(), filename="Zażółć.pdf")
+
+    told = run("list", "--school", school.slug)
+    assert told.exit_code == 0
+    assert str(file.id) in told.output
+    assert "Zażółć.pdf" in told.output
+    row = json.loads(run("list", "--school", school.slug, "--json").output)
+    assert (row["name"], row["number"]) == ("Zażółć.pdf", 1)
+
+
+def test_another_school_s_files_are_not_listed(app: Any, school: Any, other_school: Any) -> None:
+    with school_scope(school.id):
+        make_file(make_owner())
+
+    assert run("list", "--school", other_school.slug).output == ""
+
+
+def test_a_school_that_is_not_there_is_named(app: Any) -> None:
+    with pytest.raises(NotFound, match="nowhere"):
+        run("list", "--school", "nowhere")
+
+
+def test_the_sweep_goes_through_every_school(
+    app: Any, school: Any, other_school: Any, put_on_shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = Faulty(app.extensions["school.storage"])
+    put_on_shelf(faulty)
+    for place in (school, other_school):
+        faulty.after_put.append(Gone())
+        with school_scope(place.id):
+            pupil = make_owner()
+            with killed():
+                make_file(pupil)
+    late = clock.now() + writing.LEASE + timedelta(minutes=2)
+    monkeypatch.setattr(clock, "now", lambda: late)
+
+    told = json.loads(run("sweep", "--json").output)
+
+    assert told == {"discarded": 2, "deleted": 2, "failed": 0, "waiting": 0}
+    assert "0 broken uploads let go" in run("sweep").output
