@@ -43,6 +43,7 @@ class Committed:
 def commit(import_id: UUID, *, tell: Progress = silent) -> Committed:
     """Write everything. Call it inside one transaction. Raises Conflict if it was done already."""
     _claim(import_id)
+    bulk.plan_for_many(db.session())
     imported = get_import(import_id)
     change_set = _open_change_set(imported)
     with bulk.without_cycle_search():
@@ -178,6 +179,7 @@ class _Writer:
             )
             self._write_row(row, known)
         self.ledger.flush()
+        bulk.plan_for_many(db.session())
 
     def _write_row(self, row: Staged, known: Known | None) -> None:
         self.matcher.judge(row, known)

@@ -147,6 +147,7 @@ def _stage_rows(imported: RosterImport, roster: Roster, tell: Progress) -> dict[
     ids = (imported.school_id.hex, imported.id.hex)
     done = 0
     for chunk in _chunks(roster):
+        bulk.plan_for_many(session)
         matcher.match(chunk)
         settled_later = [row for row in chunk if row.line in matcher.undecided]
         tally.add(row for row in chunk if row.line not in matcher.undecided)

@@ -40,6 +40,7 @@ class Undone:
 def undo(import_id: UUID) -> Undone:
     """Call it inside one transaction. Raises Conflict when it is too late or done already."""
     _claim(import_id)
+    bulk.plan_for_many(db.session())
     imported = get_import(import_id)
     change_set = db.session.scalars(
         sa.select(ChangeSet).where(ChangeSet.id == imported.change_set_id)

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from school.db import db
 from school.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from school.jobs.models import Job
 from school.jobs.queue import enqueue
-from school.roster.models import ImportState, RosterImport, RosterRow
+from school.roster.models import ImportState, RosterImport
 from school.roster.service.staging import OPEN_STATES, get_import
 from school.roster.sheet.mapping import Mapping
 from school.spreadsheets.workbook import MAX_FILE_BYTES
@@ -30,7 +30,7 @@ _NAME_LIMIT = 150
 
 
 def receive(
-    storage: StorageProvider, stream: BinaryIO, *, filename: str, size_bytes: int
+    storage: StorageProvider, stream: IO[bytes], *, filename: str, size_bytes: int
 ) -> RosterImport:
     """Keep the file under a random key and enqueue reading it."""
     if size_bytes > MAX_FILE_BYTES:
@@ -43,7 +43,7 @@ def receive(
         raise Invalid("This file is empty.", field="file")
     key = new_key("import")
     try:
-        stored = storage.put(key, stream, size=size_bytes)
+        stored = storage.put(key, cast("BinaryIO", stream), size=size_bytes)
     except StorageError as error:
         raise Unavailable("The file could not be kept. Try again in a minute.") from error
     imported = new_import(filename, size_bytes=stored.size_bytes, sha256=stored.sha256 or "")
@@ -161,15 +161,3 @@ def forget_file(storage: StorageProvider, imported: RosterImport) -> None:
     if imported.storage_key:
         storage.delete(imported.storage_key)
         imported.storage_key = None
-
-
-def set_left_out(import_id: UUID, line: int, *, left_out: bool) -> RosterRow:
-    """Leave one row out, or take it in again."""
-    row = db.session.scalar(
-        sa.select(RosterRow).where(RosterRow.import_id == import_id, RosterRow.line == line)
-    )
-    if row is None:
-        raise NotFound("There is no such row.")
-    row.is_left_out = left_out
-    db.session.flush()
-    return row

@@ -1,0 +1,166 @@
+"""A row of the preview as cells: as it stands, old → new, or a field to repair it in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from flask_babel import format_date
+
+from school.roster.models import RosterRow
+from school.roster.service.rows import Rank
+from school.roster.sheet.mapping import Mapping
+from school.roster.sheet.problems import Problem
+from school.roster.sheet.targets import custom_label, guardian_part
+from school.roster.views.words import field_label, sentence
+
+PLACES = ("student", "class", "born", "guardian", "email")
+_PLACE_OF = {
+    "family_name": "student",
+    "given_name": "student",
+    "full_name": "student",
+    "class_name": "class",
+    "birth_date": "born",
+}
+
+
+@dataclass(slots=True)
+class Fix:
+    """One thing wrong, with the cell to type the right value in."""
+
+    column_index: int
+    label: str
+    value: str
+    sentence: str
+    blocking: bool
+    name: str
+    id: str
+
+
+@dataclass(slots=True)
+class Change:
+    label: str
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(slots=True)
+class Cell:
+    text: str = ""
+    changes: list[Change] = field(default_factory=list)
+    fixes: list[Fix] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Line:
+    """What the template shows of one row."""
+
+    line: int
+    outcome: str
+    is_blocked: bool
+    is_left_out: bool
+    cells: dict[str, Cell]
+    more: Cell
+    kept: list[Change]
+    take: list[str]
+    given: str
+    family: str
+    guardians: list[str]
+
+
+def lines_of(rows: Sequence[RosterRow], mapping: Mapping) -> list[Line]:
+    return [line_of(row, mapping) for row in rows]
+
+
+def line_of(row: RosterRow, mapping: Mapping) -> Line:
+    student, guardians = row.values["student"], row.values["guardians"]
+    cells = {name: Cell() for name in PLACES}
+    cells["class"].text = student.get("class_name") or ""
+    cells["born"].text = _day(student.get("birth_date"))
+    cells["guardian"].text = ", ".join(one["name"] for one in guardians)
+    cells["email"].text = next((one["email"] for one in guardians if one["email"]), "")
+    line = Line(
+        row.line,
+        _outcome(row),
+        row.is_blocked,
+        row.is_left_out,
+        cells,
+        Cell(),
+        _changes(row.kept),
+        list(row.take),
+        student.get("given_name") or "",
+        student.get("family_name") or "",
+        [one["name"] for one in guardians],
+    )
+    for change in _changes(row.changes):
+        _place(line, change.field).changes.append(change)
+    for fix, target in _fixes(row, mapping):
+        _place(line, target).fixes.append(fix)
+    return line
+
+
+def _outcome(row: RosterRow) -> str:
+    if row.is_left_out:
+        return "out"
+    if row.is_blocked:
+        return "repair"
+    if row.rank == Rank.REMARK and row.outcome == "unchanged":
+        return "look"
+    return str(row.outcome)
+
+
+def _place(line: Line, target: str) -> Cell:
+    part = guardian_part(target)
+    if part:
+        name = {"name": "guardian", "email": "email"}.get(part[1], "")
+    else:
+        name = _PLACE_OF.get(target, "")
+    return line.cells.get(name, line.more)
+
+
+def _changes(pairs: dict[str, list[Any]]) -> list[Change]:
+    return [
+        Change(field_label(name), name, _shown(name, old), _shown(name, new))
+        for name, (old, new) in pairs.items()
+    ]
+
+
+def _shown(name: str, value: Any) -> str:
+    return _day(value) if name == "birth_date" else str(value or "")
+
+
+def _day(value: str | None) -> str:
+    return str(format_date(date.fromisoformat(value), "d MMM yyyy")) if value else ""
+
+
+def _fixes(row: RosterRow, mapping: Mapping) -> list[tuple[Fix, str]]:
+    columns = {column.index: column for column in mapping.columns}
+    fixes = []
+    for number, stored in enumerate(row.problems):
+        found = Problem.from_json(stored)
+        column = columns.get(found.column_index)
+        key = str(found.column_index)
+        value = row.repairs.get(key, row.raw.get(key, found.value))
+        label = column.label if column else found.column
+        fixes.append(
+            (
+                Fix(
+                    found.column_index,
+                    label,
+                    value,
+                    sentence(found),
+                    found.blocking,
+                    f"c{found.column_index}",
+                    f"e{row.line}-{number}",
+                ),
+                _target(column.target if column else ""),
+            )
+        )
+    return fixes
+
+
+def _target(target: str) -> str:
+    return "" if custom_label(target) else target

@@ -1,0 +1,255 @@
+"""The list of imports, one import from file to done, and its background work."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from uuid import UUID
+
+from flask import Response, current_app, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from school import clock
+from school.db import transaction
+from school.errors import DomainError, Invalid
+from school.jobs.models import JobState
+from school.jobs.queue import find_job
+from school.permissions import Permission
+from school.roster import queries
+from school.roster.models import ImportState, RosterImport
+from school.roster.service import staging, uploads
+from school.roster.service.gone import count_gone
+from school.roster.service.reporting import problem_headings, problem_rows
+from school.roster.sheet.mapping import Mapping
+from school.roster.views import bp
+from school.roster.views.words import field_label
+from school.spreadsheets.workbook import MAX_FILE_BYTES
+from school.spreadsheets.writing import write_csv, write_xlsx
+from school.storage.protocol import StorageProvider
+from school.web.access import requires, the_person
+from school.web.errors import message_of
+
+IMPORT = Permission.ROSTER_IMPORT
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _storage() -> StorageProvider:
+    provider: StorageProvider = current_app.extensions["school.storage"]
+    return provider
+
+
+@bp.get("")
+@requires(IMPORT)
+def index() -> str:
+    """Drop a file; what was imported before."""
+    return _index_page()
+
+
+def _index_page(problem: str | None = None) -> str:
+    return render_template(
+        "roster/index.html",
+        imports=queries.list_imports(),
+        problem=problem,
+        limit_mb=MAX_FILE_BYTES // 1024 // 1024,
+        states=state_words(),
+    )
+
+
+def state_words() -> dict[str, tuple[str, str, str]]:
+    """state: (kind, icon, words)."""
+    return {
+        ImportState.UPLOADED: ("", "clock", _("Being read")),
+        ImportState.READING: ("", "clock", _("Being read")),
+        ImportState.PREVIEW: ("warn", "pencil", _("To check")),
+        ImportState.COMMITTING: ("", "clock", _("Being saved")),
+        ImportState.COMMITTED: ("good", "check", _("Imported")),
+        ImportState.UNDOING: ("", "clock", _("Being undone")),
+        ImportState.UNDONE: ("", "x", _("Undone")),
+        ImportState.REFUSED: ("bad", "alert-circle", _("Could not be read")),
+    }
+
+
+@bp.post("")
+@requires(IMPORT)
+def upload() -> BaseResponse | tuple[str, int]:
+    """A file arrives; reading it begins."""
+    sent = request.files.get("file")
+    try:
+        if sent is None or not sent.filename:
+            raise Invalid("No file was chosen. Choose one, then send it.", field="file")
+        size = sent.stream.seek(0, io.SEEK_END)
+        sent.stream.seek(0)
+        with transaction():
+            imported = uploads.receive(
+                _storage(), sent.stream, filename=sent.filename, size_bytes=size
+            )
+    except DomainError as error:
+        return _index_page(message_of(error)), error.status
+    return redirect(url_for("roster.show", import_id=imported.id), 303)
+
+
+@bp.get("/<uuid:import_id>")
+@requires(IMPORT)
+def show(import_id: UUID) -> str | BaseResponse:
+    """Wherever this import stands: being worked on, refused, to be checked, done, undone."""
+    imported = staging.get_import(import_id)
+    row = job_row(imported)
+    if row["moving"] or row["stopped"]:
+        return render_template("roster/working.html", imported=imported, **row)
+    if imported.state == ImportState.PREVIEW:
+        if imported.counts.get("faults"):
+            return redirect(url_for("roster.columns", import_id=import_id), 303)
+        return redirect(url_for("roster.preview", import_id=import_id), 303)
+    if imported.state == ImportState.REFUSED:
+        return render_template("roster/refused.html", imported=imported)
+    return render_template("roster/show.html", **_done_page(imported))
+
+
+def _done_page(imported: RosterImport) -> dict[str, Any]:
+    change_set = queries.find_change_set(imported)
+    may_undo = (
+        change_set is not None
+        and imported.state == ImportState.COMMITTED
+        and change_set.is_undoable(clock.now())
+        and the_person().may(Permission.HISTORY_UNDO)
+    )
+    kept = imported.counts.get("undone", {}).get("kept_list", [])
+    return {
+        "imported": imported,
+        "counts": imported.counts,
+        "may_undo": may_undo,
+        "undo_until": change_set.undo_until if change_set else None,
+        "kept": [{**one, "label": field_label(one["field"])} for one in kept],
+    }
+
+
+def job_row(imported: RosterImport) -> dict[str, Any]:
+    """What the job macro shows of this import's work."""
+    from_job = None
+    if imported.job_id is not None:
+        from_job = find_job(imported.job_id, school_id=imported.school_id)
+    if from_job is None:
+        return {"job": None, "moving": False, "stopped": False, "label": "", "retry_url": None}
+    is_stopped = from_job.state == JobState.FAILED and imported.state != ImportState.REFUSED
+    labels = {
+        uploads.STAGE: _("Reading %(name)s", name=imported.filename),
+        uploads.COMMIT: _("Importing %(name)s", name=imported.filename),
+        uploads.UNDO: _("Undoing the import of %(name)s", name=imported.filename),
+    }
+    moving = from_job.state in {JobState.WAITING, JobState.RUNNING}
+    return {
+        "job": {
+            "id": from_job.id,
+            "state": "stopped" if is_stopped else str(from_job.state),
+            "fraction": from_job.progress,
+            "sentence": from_job.sentence,
+            "error": from_job.error,
+        },
+        "moving": moving,
+        "stopped": is_stopped and imported.state not in _OVER,
+        "label": labels.get(from_job.kind, imported.filename),
+        "retry_url": url_for("roster.retry", import_id=imported.id),
+    }
+
+
+_OVER = {ImportState.COMMITTED, ImportState.UNDONE}
+
+
+@bp.get("/<uuid:import_id>/work")
+@requires(IMPORT)
+def work(import_id: UUID) -> str | BaseResponse:
+    """The job's row alone, for the page that watches it; leads on when the work is done."""
+    imported = staging.get_import(import_id)
+    row = job_row(imported)
+    if not row["moving"] and request.headers.get("HX-Request"):
+        return Response(
+            status=200, headers={"HX-Redirect": url_for("roster.show", import_id=import_id)}
+        )
+    return render_template("roster/_work.html", imported=imported, **row)
+
+
+@bp.post("/<uuid:import_id>/retry")
+@requires(IMPORT)
+def retry(import_id: UUID) -> BaseResponse:
+    """Begin again what stopped."""
+    imported = staging.get_import(import_id)
+    with transaction():
+        if imported.state == ImportState.PREVIEW:
+            uploads.begin_commit(import_id, **_options(imported))
+        elif imported.state == ImportState.COMMITTED:
+            uploads.begin_undo(import_id)
+        else:
+            uploads.begin_stage(import_id)
+    return redirect(url_for("roster.show", import_id=import_id), 303)
+
+
+def _options(imported: RosterImport) -> dict[str, bool]:
+    return {name: bool(imported.options.get(name)) for name in ("overwrite_edited", "archive_gone")}
+
+
+@bp.post("/<uuid:import_id>/commit")
+@requires(IMPORT)
+def commit(import_id: UUID) -> BaseResponse:
+    """Save what the preview shows."""
+    with transaction():
+        uploads.begin_commit(
+            import_id,
+            overwrite_edited="overwrite_edited" in request.form,
+            archive_gone="archive_gone" in request.form,
+        )
+    return redirect(url_for("roster.show", import_id=import_id), 303)
+
+
+@bp.post("/<uuid:import_id>/discard")
+@requires(IMPORT)
+def discard(import_id: UUID) -> BaseResponse:
+    """Keep nothing."""
+    with transaction():
+        staging.discard(import_id)
+        uploads.forget_file(_storage(), staging.get_import(import_id))
+    flash(_("Nothing was kept of this file."), "done")
+    return redirect(url_for("roster.index"), 303)
+
+
+@bp.post("/<uuid:import_id>/undo")
+@requires(IMPORT, Permission.HISTORY_UNDO)
+def undo(import_id: UUID) -> BaseResponse:
+    """Take the whole import back."""
+    with transaction():
+        uploads.begin_undo(import_id)
+    return redirect(url_for("roster.show", import_id=import_id), 303)
+
+
+@bp.get("/<uuid:import_id>/problems.<any(csv, xlsx):kind>")
+@requires(IMPORT)
+def problems(import_id: UUID, kind: str) -> Response:
+    """The rows that lack something, to repair in a spreadsheet and upload again."""
+    imported = staging.get_import(import_id)
+    headings, rows = problem_headings(imported), problem_rows(imported)
+    stream = io.BytesIO()
+    if kind == "csv":
+        write_csv([headings, *rows], stream)
+    else:
+        write_xlsx(rows, stream, columns=headings, sheet_name="To repair")
+    response = Response(stream.getvalue(), mimetype="text/csv" if kind == "csv" else XLSX)
+    response.headers.set("Content-Disposition", "attachment", filename=f"to-repair.{kind}")
+    return response
+
+
+def commit_label(importing: int, left_out: int) -> str:
+    """Exactly what the button does: "Import 243, leave 4 out"."""
+    if left_out:
+        return str(
+            _("Import %(count)s, leave %(out)s out", count=f"{importing:,}", out=f"{left_out:,}")
+        )
+    return str(ngettext("Import %(num)s row", "Import all %(num)s rows", importing))
+
+
+def mapping_of(imported: RosterImport) -> Mapping:
+    return Mapping.from_json(imported.mapping or {"sheet": "", "header_line": 0, "columns": []})
+
+
+def gone_count(imported: RosterImport) -> int:
+    return count_gone(imported.id)

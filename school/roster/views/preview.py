@@ -1,0 +1,158 @@
+"""Check before importing: counts that filter, rows as a diff, problems repaired in the cell."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import redirect, render_template, request, url_for
+from flask_babel import format_decimal
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
+
+from school.db import transaction
+from school.errors import NotFound
+from school.roster import queries
+from school.roster.models import ImportState, RosterImport, RosterRow
+from school.roster.service import repairing, staging
+from school.roster.service.gone import gone_from
+from school.roster.views import bp
+from school.roster.views.lines import line_of, lines_of
+from school.roster.views.pages import IMPORT, commit_label, gone_count, job_row, mapping_of
+from school.students.models import Student
+from school.web.access import requires
+from school.web.pagination import after_place, in_direction, read_place, take_page
+
+
+@bp.get("/<uuid:import_id>/preview")
+@requires(IMPORT)
+def preview(import_id: UUID) -> str | BaseResponse:
+    """What would change, problems first."""
+    imported = staging.get_import(import_id)
+    if imported.state != ImportState.PREVIEW or job_row(imported)["moving"]:
+        return redirect(url_for("roster.show", import_id=import_id), 303)
+    show = request.args.get("show", "")
+    show = show if show in queries.SHOWN else ""
+    counts = queries.count_rows(import_id)
+    counts["gone"] = gone_count(imported)
+    return render_template(
+        "roster/preview.html",
+        imported=imported,
+        counts=counts,
+        show=show,
+        tally=_tally(import_id, counts, show),
+        summary=imported.counts,
+        commit_label=commit_label(counts["import"], counts["repair"] + counts["out"]),
+        **(_gone_page(import_id) if show == "gone" else _row_page(imported, show)),
+    )
+
+
+def _tally(import_id: UUID, counts: dict[str, int], show: str) -> list[dict[str, Any]]:
+    words = [
+        ("repair", "bad", "alert-circle", _("to repair")),
+        ("look", "warn", "info-circle", _("with a remark")),
+        ("new", "good", "plus", _("new")),
+        ("changed", "warn", "pencil", _("changed")),
+        ("same", "", None, _("the same")),
+        ("gone", "", None, _("no longer in the file")),
+    ]
+    return [
+        {
+            "count": format_decimal(counts[name]),
+            "kind": kind if counts[name] else "",
+            "icon": icon,
+            "text": text,
+            "current": show == name,
+            "url": url_for(
+                "roster.preview", import_id=import_id, show=None if show == name else name
+            ),
+        }
+        for name, kind, icon, text in words
+    ]
+
+
+def _row_page(imported: RosterImport, show: str) -> dict[str, Any]:
+    place = read_place(request.args.get("place"))
+    key = (RosterRow.rank, RosterRow.line)
+    page = take_page(
+        lambda limit: queries.list_rows(
+            imported.id,
+            show,
+            after=after_place(key, place),
+            order=in_direction(key, place),
+            limit=limit,
+        ),
+        place=place,
+        key=lambda row: (row.rank, row.line),
+    )
+    return {"page": page, "lines": lines_of(page.rows, mapping_of(imported)), "gone": None}
+
+
+def _gone_page(import_id: UUID) -> dict[str, Any]:
+    place = read_place(request.args.get("place"))
+    key = (Student.sort_name, Student.id)
+    if place is not None:
+        place = type(place)((place.values[0], UUID(str(place.values[1]))), place.backwards)
+    page = take_page(
+        lambda limit: queries.list_gone(
+            gone_from(import_id),
+            after=after_place(key, place),
+            order=in_direction(key, place),
+            limit=limit,
+        ),
+        place=place,
+        key=lambda row: (row.sort_name, str(row.id)),
+    )
+    return {"page": page, "lines": [], "gone": page.rows}
+
+
+@bp.post("/<uuid:import_id>/rows/<int:line>")
+@requires(IMPORT)
+def repair(import_id: UUID, line: int) -> str | BaseResponse:
+    """Save what was typed into a row's cells, or what was decided about it; judge it anew."""
+    cells = {
+        int(name[1:]): text
+        for name, text in request.form.items()
+        if name[:1] == "c" and name[1:].isdecimal()
+    }
+    choice = request.form.get("choice", "")
+    with transaction():
+        if choice in {"out", "in"}:
+            repairing.leave_out(import_id, line, left_out=choice == "out")
+        elif choice == "take":
+            repairing.take_from_file(import_id, line, request.form.getlist("take"))
+        else:
+            repairing.repair(import_id, line, cells)
+    if not request.headers.get("HX-Request"):
+        return redirect(_back(import_id, line), 303)
+    return _one_row(import_id, line)
+
+
+def _one_row(import_id: UUID, line: int) -> str:
+    imported = staging.get_import(import_id)
+    row = queries.get_row(import_id, line)
+    if row is None:
+        raise NotFound("There is no such row.")
+    counts = queries.count_rows(import_id)
+    counts["gone"] = gone_count(imported)
+    return render_template(
+        "roster/_row.html",
+        imported=imported,
+        line=line_of(row, mapping_of(imported)),
+        counts=counts,
+        tally=_tally(import_id, counts, request.form.get("show", "")),
+        show=request.form.get("show", ""),
+        is_fragment=True,
+        commit_label=commit_label(counts["import"], counts["repair"] + counts["out"]),
+    )
+
+
+def _back(import_id: UUID, line: int) -> str:
+    show = request.form.get("show", "")
+    return url_for(
+        "roster.preview",
+        import_id=import_id,
+        show=show if show in queries.SHOWN else None,
+        place=request.form.get("place") or None,
+        _anchor=f"row-{line}",
+    )

@@ -1,0 +1,85 @@
+"""What fields, columns and problems are called on screen."""
+
+from __future__ import annotations
+
+from flask_babel import gettext as _
+
+from school.roster.sheet.problems import Problem
+from school.roster.sheet.targets import Target, custom_label, guardian_part
+
+
+def field_label(name: str) -> str:
+    """A field of a student or guardian, as people say it."""
+    custom = custom_label(name)
+    if custom:
+        return custom
+    if name.startswith("guardian["):
+        return _guardian_label(name)
+    return _fields().get(name, name)
+
+
+def _guardian_label(name: str) -> str:
+    number, _sep, field = name.removeprefix("guardian[").partition("]")
+    if field == " gone":
+        return str(_("Guardian no longer named"))
+    part = guardian_part(name)
+    if part is None:
+        return str(_("Guardian %(number)s", number=number))
+    words = {
+        "name": _("name"),
+        "given_name": _("given name"),
+        "family_name": _("family name"),
+        "relationship": _("relationship"),
+        "phone": _("phone"),
+        "email": _("e-mail"),
+    }
+    return str(_("Guardian %(number)s, %(field)s", number=number, field=words[part[1]]))
+
+
+def _fields() -> dict[str, str]:
+    return {
+        "admission_number": _("Admission number"),
+        "family_name": _("Family name"),
+        "given_name": _("Given name"),
+        "full_name": _("Whole name"),
+        "preferred_name": _("Preferred name"),
+        "birth_date": _("Date of birth"),
+        "gender": _("Gender"),
+        "gender_code": _("Gender"),
+        "grade_level": _("Grade level"),
+        "class_name": _("Class"),
+        "address": _("Address"),
+        "town": _("Town"),
+        "postcode": _("Postcode"),
+        "email": _("E-mail"),
+        "phone": _("Phone"),
+        "medical_note": _("Medical note"),
+        "family_phone": _("Phone of the home"),
+        "family_email": _("E-mail of the home"),
+        "ignore": _("Leave this column out"),
+    }
+
+
+def target_choices(own: list[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What a column can mean, in groups: (group, [(target, label)])."""
+    student = [target.value for target in Target if target not in _APART]
+    guardians = [
+        f"guardian[{number}].{field}"
+        for number in (1, 2, 3, 4)
+        for field in ("name", "given_name", "family_name", "relationship", "phone", "email")
+    ]
+    home = [Target.FAMILY_PHONE.value, Target.FAMILY_EMAIL.value]
+    return [
+        (_("Not needed"), [(Target.IGNORE.value, field_label(Target.IGNORE))]),
+        (_("Student"), [(name, field_label(name)) for name in student]),
+        (_("Guardians"), [(name, field_label(name)) for name in [*guardians, *home]]),
+        (_("Your own fields"), [(name, field_label(name)) for name in own]),
+    ]
+
+
+_APART = frozenset({Target.IGNORE, Target.FAMILY_PHONE, Target.FAMILY_EMAIL})
+
+
+def sentence(problem: Problem) -> str:
+    """What is wrong and what to type, in the reader's language."""
+    return str(_(problem.message)) % problem.params

@@ -1,0 +1,232 @@
+"""A newer file against what people edited: whose word counts."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from school.academics.models import SchoolClass
+from school.audit.models import AuditEvent, ChangeSet
+from school.db import db, transaction
+from school.enrollment.models import Enrollment
+from school.roster.models import RosterImport, RosterRow
+from school.search.index import having_word
+from school.search.models import Kind
+from school.students.models import CustomField, Guardian, Student, StudentGuardian, StudentStatus
+from tests.roster.conftest import import_file, stage_file, told
+
+ANN = "1,Smith,Ann,2015-03-01,7A,Jo Smith,0113 496 0000,jo@example.org"
+
+
+def student(number: str = "1") -> Student:
+    return db.session.scalars(
+        sa.select(Student).where(Student.admission_number == number)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def edit(row, **values) -> None:
+    with transaction():
+        for name, value in values.items():
+            setattr(row, name, value)
+
+
+def class_of(number: str = "1") -> str | None:
+    return db.session.scalar(
+        sa.select(SchoolClass.name)
+        .join(Enrollment, Enrollment.class_id == SchoolClass.id)
+        .join(Student, Student.id == Enrollment.student_id)
+        .where(Student.admission_number == number, Enrollment.ends_on.is_(None))
+    )
+
+
+def students_of(path, **options) -> dict[str, int]:
+    return told(stage_file(path, **options))["students"]
+
+
+def test_what_a_person_edited_stays_when_the_file_says_what_it_said(in_school, roster):
+    import_file(roster(ANN))
+    edit(student(), family_name="Smith-Jones")
+    counts = students_of(roster(ANN))
+    assert (counts["changed"], counts["unchanged"]) == (0, 1)
+    import_file(roster(ANN))
+    assert student().family_name == "Smith-Jones"
+
+
+def test_where_both_changed_the_persons_value_stays_and_is_shown(in_school, roster):
+    import_file(roster(ANN))
+    edit(student(), family_name="Smith-Jones")
+    newer = roster(ANN.replace("Smith,Ann", "Brown,Ann"))
+    imported = stage_file(newer)
+    row = db.session.scalars(sa.select(RosterRow).where(RosterRow.import_id == imported.id)).one()
+    assert row.kept == {"family_name": ["Smith-Jones", "Brown"]}
+    import_file(newer)
+    assert student().family_name == "Smith-Jones"
+
+
+def test_the_files_value_is_taken_when_asked_for(in_school, roster):
+    import_file(roster(ANN))
+    edit(student(), family_name="Smith-Jones")
+    import_file(roster(ANN.replace("Smith,Ann", "Brown,Ann")), overwrite_edited=True)
+    assert student().family_name == "Brown"
+
+
+def test_the_files_value_can_be_taken_for_one_row(in_school, roster):
+    from school.roster.service.committing import commit
+    from school.roster.service.repairing import take_from_file
+
+    import_file(roster(ANN))
+    edit(student(), family_name="Smith-Jones")
+    imported = stage_file(roster(ANN.replace("Smith,Ann", "Brown,Ann")))
+    with transaction():
+        take_from_file(imported.id, 2, ["family_name"])
+    with transaction():
+        commit(imported.id)
+    assert student().family_name == "Brown"
+
+
+def test_a_move_closes_the_old_class_and_opens_the_new(in_school, roster):
+    import_file(roster(ANN))
+    import_file(roster(ANN.replace("7A", "7B")))
+    assert class_of() == "7B"
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(Enrollment)) == 2
+
+
+def test_a_new_telephone_is_the_same_guardian(in_school, roster):
+    import_file(roster(ANN))
+    done = told(import_file(roster(ANN.replace("0113 496 0000", "0113 496 0999"))))
+    assert (done["students"]["changed"], done["guardians"]["new"]) == (1, 0)
+    guardian = db.session.scalars(sa.select(Guardian)).one()
+    db.session.refresh(guardian)
+    assert guardian.phone == "0113 496 0999"
+    assert db.session.scalars(having_word(Kind.GUARDIAN, "01134960999")).all() == [guardian.id]
+
+
+def test_brothers_and_sisters_share_their_guardian(in_school, roster):
+    done = told(import_file(roster(ANN, "2,Smith,Bo,2013-01-01,8A, Jo Smith ,0113 496 0000,JO@EXAMPLE.ORG")))
+    assert done["guardians"] == {"new": 1, "merged": 1}
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(StudentGuardian)) == 2
+
+
+def test_equal_names_alone_are_two_people(in_school, roster):
+    done = told(import_file(roster(
+        "1,Smith,Ann,2015-03-01,7A,Jo Smith,,", "2,Brown,Bo,2013-01-01,8A,Jo Smith,,"
+    )))
+    assert done["guardians"] == {"new": 2, "merged": 0}
+
+
+def test_a_guardian_the_file_no_longer_names_is_untied_but_stays(in_school, roster):
+    import_file(roster(ANN))
+    import_file(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(StudentGuardian)) == 0
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(Guardian)) == 1
+
+
+def test_without_the_number_name_and_birth_date_tell_who_it_is(in_school, roster):
+    import_file(roster(ANN))
+    counts = students_of(roster(ANN.replace("1,", "99,", 1)))
+    assert (counts["new"], counts["changed"]) == (0, 1)
+    import_file(roster(ANN.replace("1,", "99,", 1)))
+    assert student("99").given_name == "Ann"
+
+
+def test_a_namesake_with_a_number_of_their_own_in_the_file_is_another_person(in_school, roster):
+    import_file(roster(ANN))
+    counts = students_of(roster(ANN, ANN.replace("1,", "99,", 1)))
+    assert (counts["new"], counts["unchanged"]) == (1, 1)
+
+
+def test_two_possible_people_are_a_problem_not_a_guess(in_school, roster):
+    import_file(roster(ANN, ANN.replace("1,", "2,", 1)))
+    done = told(stage_file(roster(ANN.replace("1,", "99,", 1))))
+    assert done["students"]["problem"] == 1
+    assert done["problems"][0]["code"] == "ambiguous_match"
+
+
+def test_a_file_without_numbers_gives_the_next_free_ones(in_school, roster):
+    path = roster("Smith,Ann,2015-03-01", "Lee,Bo,2014-01-01", headings="Surname,Forename,Date of Birth")
+    import_file(path)
+    assert set(db.session.scalars(sa.select(Student.admission_number))) == {"000001", "000002"}
+    assert students_of(path)["unchanged"] == 2
+
+
+def test_a_cell_that_cannot_be_read_leaves_what_the_school_has(in_school, roster):
+    import_file(roster(ANN))
+    import_file(roster(ANN.replace("2015-03-01", "2015-02-31").replace("jo@example.org", "jo@")))
+    assert student().birth_date == date(2015, 3, 1)
+    assert db.session.scalar(sa.select(Guardian.email)) == "jo@example.org"
+
+
+def test_a_column_the_file_lacks_changes_nothing(in_school, roster):
+    import_file(roster(ANN))
+    import_file(roster("1,Smith,Ann", headings="Admission No,Surname,Forename"))
+    assert student().birth_date == date(2015, 3, 1)
+    assert class_of() == "7A"
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(StudentGuardian)) == 1
+
+
+def test_students_who_are_gone_can_be_archived(in_school, roster):
+    import_file(roster(ANN, "2,Lee,Bo,2014-01-01,7A,,,"))
+    done = told(import_file(roster(ANN), archive_gone=True))
+    assert done["students"]["gone"] == 1
+    assert student("2").status == StudentStatus.ARCHIVED
+
+
+def test_students_admitted_by_hand_are_never_gone(in_school, roster):
+    with transaction() as session:
+        session.add(Student(admission_number="77", family_name="Hand", sort_name="hand"))
+    assert students_of(roster(ANN))["gone"] == 0
+
+
+def test_own_columns_become_fields_of_the_school(in_school, roster):
+    path = roster("1,Smith,Ann,Blue", headings="Admission No,Surname,Forename,Bus route")
+    import_file(path)
+    field = db.session.scalars(sa.select(CustomField)).one()
+    assert (field.label, student().custom) == ("Bus route", {str(field.id): "Blue"})
+    newer = roster("1,Smith,Ann,Red", headings="Admission No,Surname,Forename,Bus route")
+    assert students_of(newer)["changed"] == 1
+    import_file(newer)
+    assert student().custom == {str(field.id): "Red"}
+
+
+def test_new_students_are_found_by_name_number_and_guardian(in_school, roster):
+    import_file(roster("0042,Dąbrowska,Zofia,2015-03-01,7A,Jan Nowak,0113 496 0000,"))
+    for word in ("dabr", "zof", "0042", "nowak"):
+        assert db.session.scalars(having_word(Kind.STUDENT, word)).all() == [student("0042").id], word
+
+
+def test_each_person_has_one_event_in_one_change_set(in_school, roster):
+    imported = import_file(roster(ANN, "2,Smith,Bo,2013-01-01,7A,Jo Smith,0113 496 0000,jo@example.org"))
+    change_set = db.session.scalars(sa.select(ChangeSet)).one()
+    assert change_set.id == imported.change_set_id
+    events = db.session.scalars(
+        sa.select(AuditEvent).where(AuditEvent.change_set_id == change_set.id)
+    ).all()
+    assert sorted(event.entity for event in events) == ["guardian", "student", "student"]
+    assert len({event.entity_id for event in events}) == 3
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_staging_again_begins_afresh(in_school, roster, again):
+    from school.roster.service.staging import stage
+
+    path = roster(ANN)
+    imported = stage_file(path)
+    for _ in range(again):
+        stage(imported.id, path)
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(RosterRow)) == 1
+
+
+def test_rows_of_two_schools_never_meet(app, school, other_school, roster):
+    from school.tenancy.scope import school_scope
+
+    with school_scope(school.id):
+        import_file(roster(ANN))
+    with school_scope(other_school.id):
+        done = told(import_file(roster(ANN)))
+        assert done["students"]["new"] == done["guardians"]["new"] == done["classes"]["new"] == 1
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(RosterImport)) == 1
+        assert isinstance(student().id, uuid.UUID)

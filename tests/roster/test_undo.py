@@ -1,0 +1,122 @@
+"""Undoing an import: everything goes back but what people worked on since."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from school import clock
+from school.academics.models import SchoolClass
+from school.db import Base, db, transaction
+from school.enrollment.models import Enrollment
+from school.errors import Conflict
+from school.roster.models import RosterRecord
+from school.roster.service.undoing import undo
+from school.search.models import SearchWord
+from school.students.models import CustomField, Guardian, Student, StudentGuardian
+from tests.roster.conftest import ROSTERS, import_file, stage_file, told
+from tests.roster.test_merge import ANN, class_of, edit, student
+
+MADE = (Student, Guardian, StudentGuardian, Enrollment, SchoolClass, SearchWord, RosterRecord, CustomField)
+
+
+def counts() -> dict[str, int]:
+    return {
+        model.__tablename__: db.session.scalar(sa.select(sa.func.count()).select_from(model))
+        for model in MADE
+    }
+
+
+def take_back(imported):
+    with transaction():
+        done = undo(imported.id)
+    db.session.expire_all()
+    return done
+
+
+def state() -> dict[str, list[tuple]]:
+    """Every value a person could see, of the tables an import writes."""
+    hidden = {"updated_at", "version", "previous", "previous_import_id"}
+    found = {}
+    for model in MADE:
+        table: sa.Table = model.__table__
+        names = [c.name for c in table.columns if c.name not in hidden]
+        rows = db.session.execute(sa.select(*[getattr(model, name) for name in names]))
+        found[table.name] = sorted(repr(tuple(row)) for row in rows)
+    return found
+
+
+def test_a_first_import_undone_leaves_nothing(in_school):
+    imported = import_file(ROSTERS / "uk-semicolon-cp1252.csv")
+    assert counts()["student"] == 410
+    done = take_back(imported)
+    assert done.kept == []
+    assert counts() == dict.fromkeys(counts(), 0)
+
+
+def test_a_second_import_undone_leaves_the_first(in_school):
+    import_file(ROSTERS / "district-6344.csv")
+    before = state()
+    imported = import_file(ROSTERS / "second-run-changes.csv")
+    assert state() != before
+    take_back(imported)
+    after = state()
+    for table in before:
+        assert after[table] == before[table], table
+    again = told(stage_file(ROSTERS / "second-run-changes.csv"))["students"]
+    assert (again["new"], again["changed"]) == (212, 31)
+
+
+def test_a_student_edited_since_stays_with_class_and_guardian(in_school, roster):
+    imported = import_file(roster(ANN, "2,Lee,Bo,2014-01-01,7B,,,"))
+    edit(student(), town="Leeds")
+    done = take_back(imported)
+    assert [one.entity for one in done.kept if one.entity == "student"] == ["student"]
+    assert student().town == "Leeds"
+    assert class_of() == "7A"
+    assert counts()["student"] == counts()["student_guardian"] == counts()["school_class"] == 1
+
+
+def test_a_field_edited_since_stays_and_is_listed(in_school, roster):
+    import_file(roster(ANN))
+    imported = import_file(roster(ANN.replace("Smith,Ann", "Brown,Anna")))
+    edit(student(), family_name="Green")
+    done = take_back(imported)
+    assert (student().family_name, student().given_name) == ("Green", "Ann")
+    assert [(one.field, one.theirs, one.ours) for one in done.kept] == [("family_name", "Green", "Brown")]
+
+
+def test_a_move_is_taken_back(in_school, roster):
+    import_file(roster(ANN))
+    imported = import_file(roster(ANN.replace("7A", "7B")))
+    take_back(imported)
+    assert class_of() == "7A"
+    assert counts()["enrollment"] == 1
+
+
+def test_an_untied_guardian_is_tied_again(in_school, roster):
+    import_file(roster(ANN))
+    imported = import_file(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    take_back(imported)
+    assert counts()["student_guardian"] == 1
+
+
+def test_an_import_is_undone_only_once(in_school, roster):
+    imported = import_file(roster(ANN))
+    take_back(imported)
+    with pytest.raises(Conflict):
+        take_back(imported)
+
+
+def test_after_thirty_days_it_is_too_late(in_school, roster, frozen_clock):
+    imported = import_file(roster(ANN))
+    frozen_clock(clock.now() + timedelta(days=31))
+    with pytest.raises(Conflict):
+        take_back(imported)
+    assert counts()["student"] == 1
+
+
+def test_every_table_an_import_writes_is_looked_at():
+    assert {model.__tablename__ for model in MADE} <= set(Base.metadata.tables)

@@ -1,0 +1,219 @@
+"""The pages, as a browser without script meets them."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+import sqlalchemy as sa
+
+from school.db import db
+from school.permissions import Role
+from school.roster.models import ImportState, RosterImport, RosterRow
+from school.students.models import Student
+from school.tenancy.scope import school_scope
+from tests.roster.conftest import ROSTERS
+
+
+@pytest.fixture
+def office(client_for):
+    return client_for(Role.REGISTRAR)
+
+
+@pytest.fixture
+def send(office, run_jobs):
+    """Upload a file and let the work be done; the address of the import."""
+
+    def upload(path_or_bytes, name=None) -> str:
+        data = path_or_bytes if isinstance(path_or_bytes, bytes) else path_or_bytes.read_bytes()
+        answer = office.post(
+            "/imports", data={"file": (io.BytesIO(data), name or path_or_bytes.name)},
+            content_type="multipart/form-data",
+        )
+        assert answer.status_code == 303, answer.text[:500]
+        run_jobs()
+        return answer.headers["Location"]
+
+    return upload
+
+
+def test_an_empty_list_says_what_to_do(page, office):
+    shown = page(office, "/imports")
+    assert "Nothing was imported yet" in shown.text
+
+
+def test_from_file_to_students_in_the_list(page, office, send, run_jobs, school, roster):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,Jo Smith,0113 496 0000,jo@example.org"))
+    assert office.get(place).headers["Location"].endswith("/preview")
+    shown = page(office, f"{place}/preview")
+    assert "Import all 1 rows" in shown.text or "Import 1 row" in shown.text
+    assert office.post(f"{place}/commit").status_code == 303
+    run_jobs()
+    done = page(office, place)
+    assert "New students 1" in done.text
+    with school_scope(school.id):
+        assert db.session.scalar(sa.select(Student.family_name)) == "Smith"
+
+
+def test_a_repair_is_judged_at_once(page, office, send, run_jobs, roster, school):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,", "2,Lee,Bo,2015-02-31,7A,,,"))
+    shown = page(office, f"{place}/preview")
+    assert "1 row still needs repair" in shown.text
+    assert "There is no surname" in shown.text
+    assert office.post(f"{place}/rows/2", data={"c1": "Smith"}).status_code == 303
+    shown = page(office, f"{place}/preview")
+    assert "Nothing is left to repair" in shown.text
+    office.post(f"{place}/commit")
+    run_jobs()
+    with school_scope(school.id):
+        assert set(db.session.scalars(sa.select(Student.family_name))) == {"Smith", "Lee"}
+
+
+def test_a_repair_by_script_answers_with_the_row_and_the_counts(office, send, roster):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,"))
+    answer = office.post(f"{place}/rows/2", data={"c1": "Smith"}, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert '<tr id="row-2"' in answer.text
+    assert "Smith" in answer.text
+    assert 'id="counts"' in answer.text
+
+
+def test_a_number_put_right_clears_the_duplicate(page, office, send, roster):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,", "1,Lee,Bo,2015-02-01,7A,,,"))
+    assert "Line 2 has the number 1 too" in page(office, f"{place}/preview").text
+    office.post(f"{place}/rows/2", data={"c0": "7"})
+    shown = page(office, f"{place}/preview")
+    assert "Line 2 has the number" not in shown.text
+    assert "Nothing is left to repair" in shown.text
+
+
+def test_a_row_left_out_is_not_imported(page, office, send, run_jobs, roster, school):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,", "2,Lee,Bo,2015-02-01,7A,,,"))
+    office.post(f"{place}/rows/3", data={"choice": "out"})
+    assert "Import 1, leave 1 out" in page(office, f"{place}/preview").text
+    office.post(f"{place}/commit")
+    run_jobs()
+    with school_scope(school.id):
+        assert db.session.scalars(sa.select(Student.family_name)).all() == ["Smith"]
+
+
+def test_counts_filter_the_rows(page, office, send):
+    place = send(ROSTERS / "uk-semicolon-cp1252.csv")
+    shown = page(office, f"{place}/preview", show="repair")
+    assert "2 on this page of 2 rows" in shown.text
+    assert len(re.findall(r'<tr id="row-', shown.html)) == 2
+    assert "50 on this page of 410 rows" in page(office, f"{place}/preview", show="new").text
+
+
+def test_paging_walks_through_all_rows_once(page, office, send):
+    place = send(ROSTERS / "in-utf16-tab.csv")
+    seen: list[str] = []
+    query: dict[str, str] | None = {}
+    while query is not None:
+        shown = page(office, f"{place}/preview", **query)
+        seen += re.findall(r'<tr id="row-(\d+)"', shown.html)
+        following = re.search(r'rel="next" href="[^"]*place=([^"&]+)"', shown.html)
+        query = {"place": following[1]} if following else None
+    assert len(seen) == len(set(seen)) == 230
+
+
+def test_a_corrected_column_is_remembered_for_the_next_file(page, office, send, run_jobs, roster):
+    file = roster("1,Smith,Ann,Blue", headings="Admission No,Surname,Forename,House")
+    place = send(file)
+    assert "House" in page(office, f"{place}/columns").text
+    office.post(f"{place}/columns", data={"column-3": "class_name"})
+    run_jobs()
+    assert "1 classes are new" in page(office, f"{place}/preview").text
+    office.post(f"{place}/commit")
+    run_jobs()
+    again = send(file)
+    columns = page(office, f"{again}/columns")
+    assert "as last time" in columns.text
+    assert '<option value="class_name" selected' in columns.html
+
+
+def test_a_broken_file_gets_a_sentence_and_saves_nothing(page, office, send, school):
+    place = send(b"%PDF-1.7 something", "list.csv")
+    shown = page(office, place)
+    assert "This file is a PDF, not a spreadsheet" in shown.text
+    with school_scope(school.id):
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(RosterRow)) == 0
+
+
+def test_sending_nothing_is_said(office):
+    answer = office.post("/imports", data={}, content_type="multipart/form-data")
+    assert answer.status_code == 422
+    assert "No file was chosen" in answer.text
+
+
+def test_pressing_import_twice_imports_once(office, send, run_jobs, roster, school):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    office.post(f"{place}/commit")
+    office.post(f"{place}/commit")
+    run_jobs()
+    assert office.post(f"{place}/commit").status_code == 409
+    with school_scope(school.id):
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(Student)) == 1
+
+
+def test_undo_is_one_click(page, office, send, run_jobs, roster, school):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,Jo Smith,0113 496 0000,"))
+    office.post(f"{place}/commit")
+    run_jobs()
+    assert "Undo this import" in page(office, place).text
+    office.post(f"{place}/undo")
+    run_jobs()
+    assert "This import was undone" in page(office, place).text
+    with school_scope(school.id):
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(Student)) == 0
+
+
+def test_problems_can_be_taken_away_repaired_and_sent_in_again(office, send, run_jobs, roster):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,", "2,Lee,Bo,2015-02-01,7A,,,"))
+    office.post(f"{place}/commit")
+    run_jobs()
+    sheet = office.get(f"{place}/problems.csv").data.decode("utf-8-sig")
+    assert "What to repair" in sheet.splitlines()[0]
+    assert "There is no surname" in sheet
+    assert office.get(f"{place}/problems.xlsx").data[:2] == b"PK"
+    again = send(sheet.replace("1,,Ann", "1,Smith,Ann").encode(), "to-repair.csv")
+    office.post(f"{again}/commit")
+    run_jobs()
+    answer = office.get(again)
+    assert "What to repair" not in answer.text
+    assert "New students" in answer.text
+
+
+def test_discarding_keeps_nothing(office, send, roster, school):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    assert office.post(f"{place}/discard").status_code == 303
+    with school_scope(school.id):
+        assert db.session.scalar(sa.select(RosterImport.state)) == ImportState.DISCARDED
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(RosterRow)) == 0
+    assert office.get("/imports").text.count("roster.csv") == 0
+
+
+@pytest.mark.parametrize("role", [Role.TEACHER, Role.GUARDIAN, Role.STUDENT])
+def test_others_may_not_import(client_for, role):
+    assert client_for(role).get("/imports").status_code == 403
+
+
+def test_another_schools_import_is_not_there(client_for, send, roster, other_school):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    stranger = client_for(Role.REGISTRAR, at=other_school)
+    for path in (place, f"{place}/preview", f"{place}/columns", f"{place}/problems.csv"):
+        assert stranger.get(path).status_code == 404
+    assert stranger.post(f"{place}/commit").status_code == 404
+    assert stranger.post(f"{place}/rows/2", data={"c1": "X"}).status_code == 404
+
+
+def test_the_preview_asks_as_little_for_fifty_rows_as_for_one(page, office, send, roster, count_queries):
+    one = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    page(office, f"{one}/preview")  # who asks is remembered from here on
+    with count_queries() as few:
+        page(office, f"{one}/preview")
+    many = send(roster(*[f"{n},Smith,Ann{n},2015-03-01,7A,,," for n in range(2, 62)]))
+    with count_queries() as lots:
+        page(office, f"{many}/preview")
+    assert lots.count == few.count
