@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
@@ -10,7 +11,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Hand out `create_app` on demand: importing a room never starts the building."""
     if name == "create_app":
-        from school.app import create_app  # noqa: PLC0415 - lazy on purpose, see the docstring
-
-        return create_app
+        return import_module("school.app").create_app
     raise AttributeError(name)
