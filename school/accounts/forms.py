@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from flask import current_app, g, request
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
-from flask_security import LoginForm
+from flask_security import LoginForm, MfRecoveryForm, TwoFactorVerifyCodeForm, VerifyForm
 from wtforms import (
     EmailField,
     FileField,
@@ -37,6 +39,19 @@ ROLE_WORDS = {
     Role.STUDENT: _l("Student"),
 }
 """Roles as people say them."""
+
+PARTS_OF_THE_WORLD = {
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+}
 
 
 def required(sentence: Any) -> DataRequired:
@@ -74,7 +89,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
             attempt_id, left = service.begin_attempt(
                 str(self.user.id) if self.user else self.email.data,
                 address=request.remote_addr or "",
-                pepper=_pepper(),
+                pepper=pepper(),
             )
         except TooMany as error:
             self.status, self.retry_after_s = 429, error.retry_after_s
@@ -101,8 +116,49 @@ class SignInForm(LoginForm):  # type: ignore[misc]
             )
 
 
-def _pepper() -> str:
+def pepper() -> str:
     return str(current_app.config["SETTINGS"].password_salt.get_secret_value())
+
+
+class _SecondStep:
+    """A step that may be tried ten times in a quarter of an hour."""
+
+    user: Any
+    status = 429
+    retry_after_s: int | None = None
+
+    def validate(self, **kwargs: Any) -> bool:
+        try:
+            service.check_second_step(self.user.id, pepper=pepper())
+        except TooMany as error:
+            self.retry_after_s = error.retry_after_s
+            self.step_field.errors = [message_of(error)]
+            g.sign_in_form = self
+            return False
+        return bool(super().validate(**kwargs))  # type: ignore[misc]
+
+    @property
+    def step_field(self) -> Any:
+        return getattr(self, "code", None) or self.password  # type: ignore[attr-defined]
+
+
+class CodeForm(_SecondStep, TwoFactorVerifyCodeForm):  # type: ignore[misc]
+    """The code of an authenticator app."""
+
+
+class StillYouForm(_SecondStep, VerifyForm):  # type: ignore[misc]
+    """The password, once more."""
+
+
+class RecoveryForm(_SecondStep, MfRecoveryForm):  # type: ignore[misc]
+    """A recovery code."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        if super().validate(**kwargs):
+            return True
+        if self.user is not None and self.retry_after_s is None:
+            self.user.track_failed_authn("recovery code", True)
+        return False
 
 
 class NewPasswordForm(Form):
@@ -124,6 +180,18 @@ class ProfileForm(Form):
     )
     locale = SelectField(_l("Language"), validators=[Optional()])
     time_zone = SelectField(_l("Time zone"), validators=[Optional()])
+
+
+@cache
+def zone_choices() -> dict[str, list[tuple[str, str]]]:
+    """Every time zone by its part of the world: ("Europe/London", "London")."""
+    parts: dict[str, list[tuple[str, str]]] = {"UTC": [("UTC", "UTC")]}
+    for zone in sorted(available_timezones()):
+        part, _slash, place = zone.partition("/")
+        if place and part in PARTS_OF_THE_WORLD:
+            name = place.replace("_", " ").replace("/", ", ")
+            parts.setdefault(part, []).append((zone, name))
+    return parts
 
 
 class LookForm(Form):
@@ -170,20 +238,4 @@ class TokenForm(Form):
         coerce=int,
         choices=[(30, _l("30 days")), (90, _l("90 days")), (365, _l("a year"))],
         default=90,
-    )
-
-
-class SchoolForm(Form):
-    name = StringField(
-        _l("Name of the school"),
-        validators=[required(_l("Type the school's name.")), Length(max=200)],
-    )
-    time_zone = SelectField(_l("Time zone"))
-    email = EmailField(
-        _l("E-mail of its first administrator"),
-        validators=[required(_l("Type an e-mail address.")), Length(max=320)],
-    )
-    display_name = StringField(
-        _l("Name of its first administrator"),
-        validators=[required(_l("Type the person's name.")), Length(max=200)],
     )

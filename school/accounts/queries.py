@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -17,10 +18,19 @@ from sqlalchemy.orm import Session
 from school import cache, clock
 from school.accounts.models import ApiToken, Membership, User, WebAuthn
 from school.db import SchoolSession, db, transaction
-from school.errors import NotFound
+from school.errors import Invalid, NotFound
 from school.permissions import Permission, Person, Role
 from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import school_scope
+from school.web.pagination import (
+    DAMAGED,
+    PAGE_ROWS,
+    Page,
+    Place,
+    after_place,
+    in_direction,
+    take_page,
+)
 
 Record = dict[str, Any]
 TOKEN_PREFIX = "sh"  # noqa: S105 - how our keys begin, not a key
@@ -305,7 +315,9 @@ class Member:
     is_active: bool
     has_password: bool
     last_seen_at: datetime | None
-    has_avatar: bool
+    avatar_key: str | None
+    # As the database folds it: Python and SQLite do not agree on every letter.
+    sort_name: str
     roles: tuple[Role, ...] = ()
 
 
@@ -316,8 +328,17 @@ _MEMBER = (
     User.active,
     User.password.is_not(None),
     User.current_login_at,
-    User.avatar_key.is_not(None),
+    User.avatar_key,
+    sa.func.lower(User.display_name),
 )
+
+
+class Belongs(StrEnum):
+    """What the list of members can be narrowed to."""
+
+    ACTIVE = "active"
+    INVITED = "invited"
+    ENDED = "ended"
 
 
 def list_members(
@@ -325,21 +346,63 @@ def list_members(
     *,
     search: str = "",
     role: Role | None = None,
-    limit: int = 51,
-    after: tuple[str, UUID] | None = None,
-) -> list[Member]:
-    """Members by name, two queries. `after`: the folded name and the id the page begins behind."""
+    state: Belongs | None = None,
+    place: Place | None = None,
+    limit: int = PAGE_ROWS,
+) -> Page[Member]:
+    """Members by name, two queries."""
+    columns = (sa.func.lower(User.display_name), User.id)
+    narrowed = _members(school_id, search, role, state)
+    query = (
+        sa.select(*_MEMBER)
+        .where(*narrowed, after_place(columns, _with_id(place)))
+        .order_by(*in_direction(columns, place))
+    )
+    return take_page(
+        lambda most: _with_roles(db.session.execute(query.limit(most)).all(), school_id),
+        place=place,
+        key=lambda member: (member.sort_name, str(member.user_id)),
+        size=limit,
+    )
+
+
+def count_members(
+    school_id: UUID, *, search: str = "", role: Role | None = None, state: Belongs | None = None
+) -> int:
+    """How many the same list has on all its pages."""
+    narrowed = _members(school_id, search, role, state)
+    return db.session.scalar(sa.select(sa.func.count()).select_from(User).where(*narrowed)) or 0
+
+
+def _members(
+    school_id: UUID, search: str, role: Role | None, state: Belongs | None
+) -> list[sa.ColumnElement[bool]]:
     people = sa.select(Membership.user_id).where(Membership.school_id == school_id)
     if role is not None:
         people = people.where(Membership.role == role)
-    name = sa.func.lower(User.display_name)
-    query = sa.select(*_MEMBER).where(User.id.in_(people)).order_by(name, User.id).limit(limit)
+    conditions: list[sa.ColumnElement[bool]] = [User.id.in_(people)]
     if search:
-        query = query.where(_matches(search))
-    if after is not None:
-        place = sa.tuple_(sa.literal(after[0]), sa.literal(after[1], sa.Uuid()))
-        query = query.where(sa.tuple_(name, User.id) > place)
-    return _with_roles(db.session.execute(query).all(), school_id)
+        conditions.append(matches(search))
+    if state is Belongs.ENDED:
+        conditions.append(User.active.is_(False))
+    elif state is not None:
+        conditions.append(User.active.is_(True))
+        conditions.append(
+            User.password.is_(None) if state is Belongs.INVITED else User.password.is_not(None)
+        )
+    return conditions
+
+
+def _with_id(place: Place | None) -> Place | None:
+    """A place out of an address holds the id as text. Raises Invalid for one that is none."""
+    if place is None:
+        return None
+    if len(place.values) != 2:
+        raise Invalid(DAMAGED)
+    try:
+        return Place((place.values[0], UUID(str(place.values[1]))), place.backwards)
+    except ValueError:
+        raise Invalid(DAMAGED) from None
 
 
 def get_member(school_id: UUID, user_id: UUID) -> Member:
@@ -351,10 +414,13 @@ def get_member(school_id: UUID, user_id: UUID) -> Member:
     return _with_roles(rows, school_id)[0]
 
 
-def _matches(search: str) -> sa.ColumnElement[bool]:
+def matches(search: str) -> sa.ColumnElement[bool]:
+    """Every word typed stands in the name or the e-mail."""
     return sa.and_(
         *(
             sa.func.lower(User.display_name).contains(word, autoescape=True)
+            # SQLite lowers only the letters of English.
+            | User.display_name.contains(word.capitalize(), autoescape=True)
             | User.email.contains(word, autoescape=True)
             for word in search.lower().split()[:5]
         )
@@ -371,30 +437,16 @@ def _with_roles(rows: Sequence[Any], school_id: UUID) -> list[Member]:
         held.setdefault(user_id, []).append(Role(role))
     order = list(Role)
     return [
-        Member(*row, roles=tuple(sorted(held.get(row[0], ()), key=order.index))) for row in rows
+        replace(Member(*row), roles=tuple(sorted(held.get(row[0], ()), key=order.index)))
+        for row in rows
     ]
-
-
-def list_schools() -> list[tuple[School, int]]:
-    """All schools with the number of their members, running ones first."""
-    members = (
-        sa.select(Membership.school_id, sa.func.count(sa.distinct(Membership.user_id)).label("n"))
-        .group_by(Membership.school_id)
-        .subquery()
-    )
-    rows = db.session.execute(
-        sa.select(School, sa.func.coalesce(members.c.n, 0))
-        .outerjoin(members, members.c.school_id == School.id)
-        .order_by(School.status, School.name, School.id)
-    )
-    return [(school, n) for school, n in rows]
 
 
 def list_accounts(*, search: str = "", limit: int = 100) -> list[tuple[User, str]]:
     """Accounts by name, each with the names of its schools."""
     query = sa.select(User).order_by(sa.func.lower(User.display_name), User.id).limit(limit)
     if search:
-        query = query.where(_matches(search))
+        query = query.where(matches(search))
     users = db.session.scalars(query).all()
     names: dict[UUID, list[str]] = {}
     for user_id, name in db.session.execute(

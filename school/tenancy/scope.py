@@ -55,6 +55,23 @@ def school_scope(school_id: UUID) -> Iterator[None]:
         db.session.remove()
 
 
+@contextlib.contextmanager
+def outside_schools() -> Iterator[None]:
+    """Leave the school in scope for a while: work for another school, or for all of them."""
+    outer = _school.get()
+    if outer is None:
+        yield
+        return
+    token = _school.set(None)
+    db.session.remove()
+    try:
+        yield
+    finally:
+        _school.reset(token)
+        db.session.remove()
+        claim_session(db.session(), outer)
+
+
 def claim_session(session: Session, school_id: UUID) -> None:
     """Bind a session to one school for its life. Raises OtherSchool if it has another."""
     owner = session.info.setdefault("school_id", school_id)

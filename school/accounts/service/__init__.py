@@ -20,7 +20,13 @@ from school.accounts.service.members import (
     set_roles,
 )
 from school.accounts.service.people import add_member, forget_person, make_user, set_password
-from school.accounts.service.profile import remove_avatar, set_avatar, set_look, update_profile
+from school.accounts.service.profile import (
+    end_other_sessions,
+    remove_avatar,
+    set_avatar,
+    set_look,
+    update_profile,
+)
 from school.accounts.service.schools import (
     archive_school,
     create_school,
@@ -37,6 +43,7 @@ __all__ = [
     "create_school",
     "create_token",
     "deactivate",
+    "end_other_sessions",
     "forget_person",
     "invite",
     "make_platform_admin",

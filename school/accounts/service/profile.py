@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -10,9 +11,9 @@ from zoneinfo import available_timezones
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from school.accounts.models import User
-from school.accounts.service.people import checked_name
+from school.accounts.service.people import checked_name, end_sessions
 from school.audit.log import difference, facts, record_platform
-from school.db import db
+from school.db import after_commit, db
 from school.errors import Invalid, TooLarge
 
 AVATAR_PX = 256
@@ -50,14 +51,32 @@ def set_avatar(user: User, picture: BinaryIO, *, storage: Any) -> None:
     data = _square(picture)
     key = f"avatars/{uuid4().hex}"
     storage.put(key, BytesIO(data), size=len(data), content_type="image/png")
+    _discard(user.avatar_key, storage)
     user.avatar_key = key
     record_platform("account.avatar_set", "user", user.id)
     db.session.flush()
 
 
-def remove_avatar(user: User) -> None:
+def remove_avatar(user: User, *, storage: Any) -> None:
+    """The initials show again."""
+    if user.avatar_key is None:
+        return
+    _discard(user.avatar_key, storage)
     user.avatar_key = None
     record_platform("account.avatar_removed", "user", user.id)
+    db.session.flush()
+
+
+def _discard(key: str | None, storage: Any) -> None:
+    """Nobody needs an earlier picture; it goes once nothing names it any more."""
+    if key is not None:
+        after_commit(partial(storage.delete, key))
+
+
+def end_other_sessions(user: User) -> None:
+    """Whoever is signed in as this person is out; the asker's own session takes the new key."""
+    end_sessions(user)
+    record_platform("account.sessions_ended", "user", user.id)
     db.session.flush()
 
 
