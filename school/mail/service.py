@@ -99,7 +99,7 @@ def _templates() -> Environment:
 
 def send(message_id: UUID) -> None:
     """Send one waiting message. Sent before: nothing happens. Raises what the server said."""
-    message = db.session.get(MailMessage, message_id)
+    message = db.session.get(MailMessage, message_id, populate_existing=True)
     if message is None or message.state == MailState.SENT:
         return
     try:

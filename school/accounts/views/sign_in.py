@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from flask import Flask, Response, current_app, g, session
+from flask import Flask, Response, current_app, g, request, session, url_for
 from flask_babel import gettext
-from flask_login import user_logged_out
-from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, user_authenticated
+from flask_login import current_user, user_logged_out
+from flask_security import (
+    MailUtil,
+    Security,
+    SQLAlchemyUserDatastore,
+    Totp,
+    user_authenticated,
+    user_failed_authn,
+)
 from flask_security.core import _default_messages
 
 from config_enhanced import Settings
 from school import clock
-from school.accounts import queries
-from school.accounts.forms import SignInForm
+from school.accounts import queries, service
+from school.accounts.forms import CodeForm, RecoveryForm, SignInForm, StillYouForm, pepper
 from school.accounts.models import User, WebAuthn
 from school.accounts.service.people import SHORTEST_PASSWORD
+from school.cache import cache
 from school.db import db, transaction
 from school.mail import service as mail
 from school.permissions import Person
 from school.web.access import Access, current_person, declare_library_routes, init_access
 from school.web.sessions import rotate_session_id
 
+CODE_REMEMBERED_S = 300
 PUBLIC, SIGNED_IN = Access("public"), Access("signed_in")
 ROUTES = {
     "security.login": PUBLIC,
@@ -58,21 +69,29 @@ class Accounts(SQLAlchemyUserDatastore):  # type: ignore[misc]
 
 
 class Letters(MailUtil):  # type: ignore[misc]
-    """Flask-Security's mails go through our outbox."""
+    """Flask-Security's mails go through our outbox, in our words, with our own address in links."""
 
-    def send_mail(
-        self,
-        template: str,
-        subject: str,
-        recipient: str | tuple[str, str],
-        sender: Any,  # noqa: ARG002
-        body: str | None,
-        html: str | None,
-        **_context: Any,
-    ) -> None:
-        to = recipient if isinstance(recipient, str) else recipient[1]
+    def send_mail(self, _template: str, subject: str, *_rendered: Any, **context: Any) -> None:
+        user: User = context["user"]
+        name, path = "password_changed", url_for("security.forgot_password")
+        if "reset_token" in context:
+            # Never the address the asker's browser claimed: it may be a forger's.
+            name = "reset"
+            path = url_for("security.reset_password", token=context["reset_token"])
         with transaction():
-            mail.queue_text(to, str(subject), body or "")
+            mail.queue_mail(
+                user.email, str(subject), name, name=user.display_name, url=mail.address_of(path)
+            )
+
+
+class Codes(Totp):  # type: ignore[misc]
+    """Codes of an authenticator app; each opens once."""
+
+    def get_last_counter(self, user: User) -> int | None:
+        return cast("int | None", cache.get(f"totp:{user.id}"))
+
+    def set_last_counter(self, user: User, tmatch: Any) -> None:
+        cache.set(f"totp:{user.id}", tmatch.counter, timeout=CODE_REMEMBERED_S)
 
 
 def init_sign_in(app: Flask) -> None:
@@ -80,19 +99,21 @@ def init_sign_in(app: Flask) -> None:
     settings: Settings = app.config["SETTINGS"]
     _configure(app, settings)
     mail.connect(_find_post)
-    security = Security()
+    security = Security(mail_util_cls=Letters, totp_cls=Codes)
     security.init_app(
         app,
         Accounts(db, User, None, WebAuthn),
-        register_blueprint=True,
         login_form=SignInForm,
-        mail_util_cls=Letters,
+        verify_form=StillYouForm,
+        two_factor_verify_code_form=CodeForm,
+        mf_recovery_form=RecoveryForm,
     )
-    security._mail_util = Letters(app)  # noqa: SLF001 - init_app takes it only from the constructor
     _keep_accounts_out_of_ordinary_pages(app, security)
+    security.context_processor(lambda: {"current_user": current_user})
     declare_library_routes(app, ROUTES)
     user_authenticated.connect(_on_sign_in, app)
     user_logged_out.connect(_on_sign_out, app)
+    user_failed_authn.connect(_on_failed_second_step, app)
     init_access(app, load_person=queries.load_person, load_token=queries.load_token)
     app.before_request(_rotate_after_change_of_rights)
     app.after_request(_tell_failed_sign_in)
@@ -127,6 +148,8 @@ def _configure(app: Flask, settings: Settings) -> None:
                 "TOTP_SECRETS": settings.totp_keys,
                 "TOTP_ISSUER": "Schoolhouse",
                 "MULTI_FACTOR_RECOVERY_CODES": True,
+                "MULTI_FACTOR_RECOVERY_CODES_N": 8,
+                "MULTI_FACTOR_RECOVERY_CODES_KEYS": _recovery_keys(settings),
                 "WEBAUTHN": True,
                 "WAN_RP_NAME": "Schoolhouse",
                 "WAN_ALLOW_AS_FIRST_FACTOR": True,
@@ -156,6 +179,12 @@ def _configure(app: Flask, settings: Settings) -> None:
         app.config[f"SECURITY_MSG_{key}"] = (text, kind)
 
 
+def _recovery_keys(settings: Settings) -> list[bytes]:
+    """Recovery codes are kept encrypted, under the same secrets as the authenticators."""
+    newest_first = sorted(settings.totp_keys.items(), key=lambda pair: int(pair[0]), reverse=True)
+    return [urlsafe_b64encode(sha256(secret.encode()).digest()) for _, secret in newest_first]
+
+
 def _find_post() -> mail.Post:
     settings: Settings = current_app.config["SETTINGS"]
     return mail.Post(
@@ -168,7 +197,7 @@ def _find_post() -> mail.Post:
 
 
 def _keep_accounts_out_of_ordinary_pages(app: Flask, security: Security) -> None:
-    """Flask-Principal and Flask-Login would read the account row for every page; ours is remembered."""
+    """Flask-Principal and Flask-Login would read the account row for every page."""
     app.before_request_funcs[None].remove(security.principal._on_before_request)  # noqa: SLF001
     processors = app.template_context_processors[None]
     processors[:] = [p for p in processors if p.__name__ != "_user_context_processor"]
@@ -181,6 +210,12 @@ def _on_sign_in(app: Flask, user: User, **_more: Any) -> None:  # noqa: ARG001
     g.pop("csrf_token", None)
     session["signed_in_at"] = clock.now().timestamp()
     rotate_session_id()
+
+
+def _on_failed_second_step(app: Flask, user: User, **_more: Any) -> None:  # noqa: ARG001
+    """Wrong codes, passkeys and repeated passwords; the sign-in form counts its own."""
+    if request.endpoint != "security.login":
+        service.note_second_step(user.id, address=request.remote_addr or "", pepper=pepper())
 
 
 def _on_sign_out(app: Flask, **_more: Any) -> None:  # noqa: ARG001
@@ -204,7 +239,8 @@ def _rotate_after_change_of_rights() -> None:
 
 
 def _rights_of(person: Person) -> str:
-    return f"{person.school_id or '-'}:{','.join(sorted(person.roles))}:{int(person.is_platform_admin)}"
+    roles = ",".join(sorted(person.roles))
+    return f"{person.school_id or '-'}:{roles}:{int(person.is_platform_admin)}"
 
 
 def _tell_failed_sign_in(response: Response) -> Response:
