@@ -65,19 +65,27 @@ class School:
 
     def open_demo(self) -> None:
         with step("Demo school") as this:
-            self.sign_in = _accounts(self._do("demo", "--json").out)
-            this.result = "there, with its accounts"
+            self.sign_in = self._do("demo").out.strip()
+            self._note({"demo": self.sign_in})
+            this.result = "made, with its accounts"
 
     def found(self, first: FirstAdministrator) -> None:
         """The school and its administrator; keeps the one-time link in `sign_in`."""
         with step("School") as this:
             done = self._do("setup", "--school", first.school, "--email", first.email)
-            note = {"school": first.school, "email": first.email}
-            (self.data_dir / FOUNDED).write_text(
-                json.dumps(note, ensure_ascii=False) + "\n", "utf-8"
-            )
+            self._note({"school": first.school, "email": first.email})
             self.sign_in = done.out.strip()
             this.result = f"{first.school}, administrator {first.email}"
+
+    def _note(self, done: dict[str, str]) -> None:
+        """Remember that this is done; a later run needs no program to find out."""
+        text = json.dumps(done, ensure_ascii=False) + "\n"
+        (self.data_dir / FOUNDED).write_text(text, "utf-8")
+
+    def recall(self) -> None:
+        """Who may sign in to the demo; a one-time link is of no use a second time."""
+        with suppress(OSError, ValueError):
+            self.sign_in = json.loads((self.data_dir / FOUNDED).read_text("utf-8")).get("demo", "")
 
     def _do(self, *words: str) -> Ran:
         """Run a command that has to succeed; its last sentence is the reason when it does not."""
@@ -97,16 +105,6 @@ class School:
         log = self.data_dir / "set-up.log"
         log.write_text(done.out + done.err, "utf-8")
         return log
-
-
-def _accounts(answer: str) -> str:
-    """The demo's accounts as lines; nothing where they are not told."""
-    try:
-        accounts = json.loads(answer).get("accounts", [])
-    except (ValueError, AttributeError):
-        return ""
-    lines = ["  " + "  ".join(str(part) for part in account.values()) for account in accounts]
-    return "\n".join(["Sign in as one of these:", *lines]) if lines else ""
 
 
 def _faults(answer: Ran) -> list[str]:

@@ -178,7 +178,9 @@ def _for_this_run(options: Options, settings: Mapping[str, str]) -> dict[str, st
 def _open(school: School, first: FirstAdministrator | None) -> None:
     if first is not None:
         school.found(first)
-    elif not school.is_founded():
+    elif school.is_founded():
+        school.recall()
+    else:
         school.open_demo()
 
 

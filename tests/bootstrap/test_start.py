@@ -35,7 +35,7 @@ if fault.exists() and words[0] == fault.read_text().split()[0]:
     sys.exit("Traceback (most recent call last):\\n  File x\\nThe disk said no.")
 if words[0] == "db": print("The database is now at 0001.")
 if words[0] == "setup": print("Sign in once with http://127.0.0.1:8000/once/abc")
-if words[0] == "demo": print(json.dumps({"accounts": [{"role": "registrar", "login": "office", "password": "demo"}]}))
+if words[0] == "demo": print("Sign in with password demo as:\\n  office  (registrar)")
 if words[0] == "preflight":
     faults = json.loads(Path("faults.json").read_text()) if Path("faults.json").exists() else []
     print(json.dumps({"ok": not faults, "faults": faults}))
@@ -138,12 +138,15 @@ def test_the_demo_says_how_to_sign_in(unpacked, port):
     assert done.returncode == 0, done.stderr
     assert unpacked.asked() == [
         ["db", "upgrade"],
-        ["demo", "--json"],
+        ["demo"],
         ["serve", "--port", str(port)],
     ]
     assert "DEMO=true" in unpacked.settings()
-    assert "registrar  office  demo" in done.stdout
+    assert "Sign in with password demo as:\n  office  (registrar)\n" in done.stdout
     assert "The sign-in page lists the demo's accounts." in done.stdout
+    again = unpacked.run("--demo", "--port", str(port))
+    assert "Sign in with password demo as:\n  office  (registrar)\n" in again.stdout
+    assert [words[0] for words in unpacked.asked()].count("demo") == 1
 
 
 def test_no_start_sets_up_and_says_how_to_start(unpacked):
