@@ -49,34 +49,10 @@ CLASS_SIZE = 28
 CHUNK = 2_000
 # First letters as common as in a large British and European register; then free syllables.
 _STARTS = "aaaabbbbbcccccdddeeeffgghhhhhiijjjjkkkklllllmmmmmmmnnnoopppppqrrrrrsssssssttttuvvwwwxyzz"
-_SYLLABLES = [
-    "an",
-    "bel",
-    "car",
-    "do",
-    "el",
-    "fin",
-    "gra",
-    "ha",
-    "is",
-    "jo",
-    "ka",
-    "li",
-    "mar",
-    "ni",
-    "ol",
-    "pe",
-    "ro",
-    "sa",
-    "ta",
-    "ul",
-    "vi",
-    "wen",
-    "ye",
-    "zo",
-    "ström",
-    "ska",
-]
+_SYLLABLES = (
+    *("an", "bel", "car", "do", "el", "fin", "gra", "ha", "is", "jo", "ka", "li", "mar", "ni"),
+    *("ol", "pe", "ro", "sa", "ta", "ul", "vi", "wen", "ye", "zo", "ström", "ska"),
+)
 
 
 def _name(dice: random.Random) -> str:
@@ -207,8 +183,12 @@ def _word() -> str:
     return words_of(names.one())[0]
 
 
-def measure(client: FlaskClient, paths: list[str], rounds: int) -> tuple[list[float], int, int]:
-    """Milliseconds of each request, most statements, largest page."""
+def measure(
+    client: FlaskClient, paths: list[str], rounds: int
+) -> tuple[list[float], list[float], int, int]:
+    """Milliseconds of each request by the clock and by the processor, most statements, largest
+    page. (The processor's time tells the cost when other work shares the machine; with PostgreSQL
+    it leaves out the server's part.)"""
     sent: list[str] = []
     with client.application.app_context():
         engine = db.engine
@@ -218,16 +198,17 @@ def measure(client: FlaskClient, paths: list[str], rounds: int) -> tuple[list[fl
             sent.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
-    taken, most, largest = [], 0, 0
+    taken, spent, most, largest = [], [], 0, 0
     for turn in range(max(rounds, len(paths))):
         sent.clear()
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         response = client.get(paths[turn % len(paths)])
         taken.append((time.perf_counter() - began) * 1000)
+        spent.append((time.process_time() - used) * 1000)
         assert response.status_code in {200, 404}, response.status
         most, largest = max(most, len(sent)), max(largest, len(response.data))
     event.remove(engine, "before_cursor_execute", note)
-    return taken, most, largest
+    return taken, spent, most, largest
 
 
 def run(app: Flask, *, students: int, rounds: int, plans: bool) -> bool:
@@ -245,20 +226,23 @@ def run(app: Flask, *, students: int, rounds: int, plans: bool) -> bool:
         session["signed_in_at"] = clock.now().timestamp()
     plain = statistics.median(measure(client, ["/students/nowhere"], rounds)[0])
     print(f"a 404 page of the same run: {plain:.1f} ms\n")
-    print(f"{'':26}{'p50 ms':>8}{'p95 ms':>8}{'queries':>8}{'kB':>6}{'× 404':>7}")
+    print(f"{'':26}{'p50 ms':>8}{'p95 ms':>8}{'cpu p95':>8}{'queries':>8}{'kB':>6}{'× 404':>7}")
     kept = True
     with app.app_context(), school_scope(school.id):
         word = _word()
     for title, paths in addresses(client, 40, word):
         cold = title.endswith("nothing kept")
-        taken, most, largest = measure(client, paths, 2 if cold else rounds)
+        taken, spent, most, largest = measure(client, paths, 2 if cold else rounds)
         if cold:
-            print(f"{title:26}{taken[0]:8.1f}{'':8}{most:8}{largest // 1000:6}")
+            print(f"{title:26}{taken[0]:8.1f}{'':8}{spent[0]:8.1f}{most:8}{largest // 1000:6}")
             continue
         p50, p95 = statistics.median(taken), statistics.quantiles(taken, n=20)[18]
+        cpu = statistics.quantiles(spent, n=20)[18]
         kept = kept and p95 <= GOAL_MS
         mark = "" if p95 <= GOAL_MS else "  over the goal"
-        print(f"{title:26}{p50:8.1f}{p95:8.1f}{most:8}{largest // 1000:6}{p50 / plain:7.1f}{mark}")
+        print(
+            f"{title:26}{p50:8.1f}{p95:8.1f}{cpu:8.1f}{most:8}{largest // 1000:6}{p50 / plain:7.1f}{mark}"
+        )
     if plans:
         _show_plans(client, school.id)
     return kept

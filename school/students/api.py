@@ -259,7 +259,7 @@ def _guardian(guardian: Guardian) -> Answer:
 
 @guardians.route("/students/<uuid:student_id>/guardians")
 @requires(P.STUDENT_VIEW, P.GUARDIAN_VIEW)
-@guardians.response(200, page_schema(schemas.LinkSchema))
+@guardians.response(200, page_schema(schemas.GuardianLinkSchema))
 def list_links(student_id: UUID) -> Said:
     """A student's guardians, whom to call first."""
     student = policy.get_visible(the_person(), student_id)
@@ -270,7 +270,7 @@ def list_links(student_id: UUID) -> Said:
 @requires(P.STUDENT_VIEW, P.GUARDIAN_VIEW, P.GUARDIAN_EDIT)
 @idempotent
 @guardians.arguments(schemas.AddGuardianSchema)
-@guardians.response(201, schemas.LinkSchema, headers=VERSION_HEADERS)
+@guardians.response(201, schemas.GuardianLinkSchema, headers=VERSION_HEADERS)
 def add_guardian(values: Said, student_id: UUID) -> Answer:
     """Link a guardian the school knows, or add a new one."""
     student = policy.get_visible(the_person(), student_id)
@@ -287,7 +287,7 @@ def add_guardian(values: Said, student_id: UUID) -> Answer:
 
 @guardians.route("/students/<uuid:student_id>/guardians/<uuid:link_id>")
 @requires(P.STUDENT_VIEW, P.GUARDIAN_VIEW)
-@guardians.response(200, schemas.LinkSchema, headers=VERSION_HEADERS)
+@guardians.response(200, schemas.GuardianLinkSchema, headers=VERSION_HEADERS)
 def show_link(student_id: UUID, link_id: UUID) -> Answer:
     """How one guardian belongs to a student."""
     link = _link(student_id, link_id)
@@ -298,7 +298,7 @@ def show_link(student_id: UUID, link_id: UUID) -> Answer:
 @requires(P.STUDENT_VIEW, P.GUARDIAN_VIEW, P.GUARDIAN_EDIT)
 @conditional
 @guardians.arguments(schemas.LinkFactsSchema)
-@guardians.response(200, schemas.LinkSchema, headers=VERSION_HEADERS)
+@guardians.response(200, schemas.GuardianLinkSchema, headers=VERSION_HEADERS)
 def edit_link(values: Said, student_id: UUID, link_id: UUID) -> Answer:
     """Change relationship, custody, contact, where the student lives."""
     link = _link(student_id, link_id)

@@ -16,7 +16,7 @@ SETTABLE = [StudentStatus.JOINING.value, StudentStatus.ENROLLED.value, StudentSt
 SORTS = ("name", "-name", "number", "-number")
 _WRITTEN = validate.Regexp(r"[\s\S]*\S", error="Write something besides spaces.")
 _EMAIL = validate.Regexp(
-    r"[^@\s]+@[^@\s]+\.[^@\s]+$", error="An e-mail address looks like name@school.org."
+    r"^[^@\s]+@[^@\s]+\.[^@\s]+$", error="An e-mail address looks like name@school.org."
 )
 
 
@@ -36,9 +36,7 @@ class OwnValue(fields.Raw):
     """A value of one of the school's own fields: text, number, yes or no, null."""
 
     def __init__(self) -> None:
-        super().__init__(
-            allow_none=True, metadata={"type": ["string", "number", "boolean", "null"]}
-        )
+        super().__init__(allow_none=True, metadata={"type": ["string", "number", "boolean"]})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
         if not isinstance(value, str | int | float | bool):
@@ -248,7 +246,7 @@ class AddGuardianSchema(LinkFactsSchema, GuardianFactsSchema):
             raise ma.ValidationError({"name": ["Send a name, or guardian_id."]})
 
 
-class LinkSchema(ma.Schema):
+class GuardianLinkSchema(ma.Schema):
     """A guardian of a student. Families see the contact of themselves only."""
 
     id = fields.UUID(required=True)
