@@ -1,0 +1,206 @@
+"""Endpoints: files of students, their versions, links to their content."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urljoin
+from uuid import UUID
+
+from flask import request, url_for
+
+from school import clock
+from school.db import db, transaction
+from school.files import policy, queries, schemas
+from school.files.models import File, OwnerKind
+from school.files.service import keeping, links
+from school.permissions import Permission
+from school.web.access import requires, the_person
+from school.web.api import (
+    VERSION_HEADERS,
+    Endpoints,
+    check_version,
+    conditional,
+    find_wanted_version,
+    page_schema,
+    place_of,
+    sent_file,
+    upload_body,
+    version_header,
+)
+from school.web.idempotency import idempotent_upload
+from school.web.pagination import Place
+
+P = Permission
+STUDENT = OwnerKind.STUDENT.value
+Said = dict[str, Any]
+Answer = tuple[Said, dict[str, str]]
+files = Endpoints("Files", __name__, description="Files of students, with every version kept.")
+_PURPOSE = {"type": "string", "enum": schemas.PURPOSES, "default": "document"}
+_NOTE = {"type": "string", "maxLength": keeping.LONGEST_NOTE}
+
+
+@files.route("/students/<uuid:student_id>/files")
+@requires(P.STUDENT_VIEW, P.FILE_VIEW)
+@files.arguments(schemas.FilesQuery, location="query")
+@files.response(200, page_schema(schemas.FileRowSchema))
+def of_student(wanted: Said, student_id: UUID) -> Said:
+    """A student's files, the newest change first."""
+    person = the_person()
+    policy.check_owner(person, STUDENT, student_id)
+    place = place_of(wanted["after"], size=2)
+    # The list is read whole (a student has few hundred files at most) and remembered.
+    rows = [
+        row
+        for row in queries.list_files(STUDENT, student_id, archived=wanted["archived"])
+        if policy.may_view_purpose(person, row.purpose)
+        and (place is None or _key(row) < place.values)
+    ]
+    page = rows[: wanted["limit"]]
+    more = len(rows) > len(page)
+    return {
+        "items": [_row(row) for row in page],
+        "next": str(Place(_key(page[-1]))) if more else None,
+    }
+
+
+def _key(row: queries.FileRow) -> tuple[str, str]:
+    return (row.changed_at.isoformat(), str(row.id))
+
+
+def _row(row: queries.FileRow) -> Said:
+    names = schemas.FileRowSchema().fields.keys() - {"current_version"}
+    return {**{name: getattr(row, name) for name in names}, "current_version": row.number}
+
+
+@files.route("/students/<uuid:student_id>/files", methods=["POST"])
+@requires(P.STUDENT_VIEW, P.FILE_UPLOAD)
+@idempotent_upload
+@files.doc(requestBody=upload_body(purpose=_PURPOSE))
+@files.response(201, schemas.FileSchema, headers=VERSION_HEADERS)
+def add(student_id: UUID) -> Answer:
+    """Keep a file.
+
+    One of the same name becomes its new version.
+    """
+    person = the_person()
+    policy.check_owner(person, STUDENT, student_id)
+    sent, values = sent_file(schemas.UploadSchema)
+    policy.check_add(person, STUDENT, student_id, purpose=values["purpose"])
+    file = keeping.keep_upload(
+        sent.stream,
+        owner_kind=STUDENT,
+        owner_id=student_id,
+        filename=sent.filename,
+        purpose=values["purpose"],
+    )
+    return _one(_fresh(file.id), Location=url_for("api_files.show", file_id=file.id))
+
+
+@files.route("/files/<uuid:file_id>")
+@requires(P.STUDENT_VIEW, P.FILE_VIEW)
+@files.response(200, schemas.FileSchema, headers=VERSION_HEADERS)
+def show(file_id: UUID) -> Answer:
+    """One file with its versions."""
+    file = queries.get_file(file_id)
+    policy.check_view(the_person(), file)
+    return _one(file)
+
+
+@files.route("/files/<uuid:file_id>", methods=["PATCH"])
+@requires(P.STUDENT_VIEW, P.FILE_VIEW, P.FILE_UPLOAD)
+@conditional
+@files.arguments(schemas.RenameSchema)
+@files.response(200, schemas.FileSchema, headers=VERSION_HEADERS)
+def rename(values: Said, file_id: UUID) -> Answer:
+    """Give a file another name."""
+    file = _changeable(file_id)
+    with transaction():
+        renamed = keeping.rename_file(file, values["name"], expected_version=check_version(file))
+    return _one(renamed)
+
+
+@files.route("/files/<uuid:file_id>", methods=["DELETE"])
+@requires(P.STUDENT_VIEW, P.FILE_VIEW, P.FILE_UPLOAD, P.FILE_ARCHIVE)
+@conditional
+@files.response(204)
+def archive(file_id: UUID) -> None:
+    """Put a file away: out of lists and search. Nothing is lost."""
+    file = queries.get_file(file_id)
+    policy.check_archive(the_person(), file)
+    with transaction():
+        keeping.archive_file(file, expected_version=check_version(file))
+
+
+@files.route("/files/<uuid:file_id>/versions", methods=["POST"])
+@requires(P.STUDENT_VIEW, P.FILE_VIEW, P.FILE_UPLOAD)
+@idempotent_upload
+@files.doc(requestBody=upload_body(note=_NOTE))
+@files.response(201, schemas.FileSchema, headers=VERSION_HEADERS)
+def add_version(file_id: UUID) -> Answer:
+    """Replace a file's content.
+
+    What was there before stays as a version. With If-Match, only if nobody else changed the
+    file meanwhile.
+    """
+    file = _changeable(file_id)
+    sent, values = sent_file(schemas.NewVersionSchema)
+    keeping.add_version(
+        file,
+        sent.stream,
+        filename=sent.filename,
+        note=values["note"],
+        expected_version=find_wanted_version(),
+    )
+    return _one(_fresh(file_id))
+
+
+@files.route("/files/<uuid:file_id>/download")
+@requires(P.STUDENT_VIEW, P.FILE_VIEW)
+@files.arguments(schemas.DownloadQuery, location="query")
+@files.response(200, schemas.DownloadSchema)
+def download(wanted: Said, file_id: UUID) -> Said:
+    """A link to the content.
+
+    It works for five minutes and needs no token. A link to a medical file opens only in a
+    browser in which its owner is signed in.
+    """
+    file = queries.get_file(file_id)
+    expires_at = clock.now() + links.LIFETIME - timedelta(seconds=1)
+    with transaction():
+        link = links.issue_link(the_person(), file, number=wanted["version"])
+    return {"url": urljoin(request.host_url, link), "expires_at": expires_at}
+
+
+def _changeable(file_id: UUID) -> File:
+    file = queries.get_file(file_id)
+    policy.check_edit(the_person(), file)
+    return file
+
+
+def _fresh(file_id: UUID) -> File:
+    """As it is after a service has opened transactions of its own."""
+    db.session.expire_all()
+    return queries.get_file(file_id)
+
+
+def _one(file: File, **headers: str) -> Answer:
+    versions = queries.list_versions(file)
+    current = next(version for version in versions if version.is_current)
+    said = {name: getattr(file, name) for name in ("id", "version", "name", "purpose")} | {
+        "student_id": file.owner_id,
+        "current_version": current.number,
+        "size_bytes": current.size_bytes,
+        "content_type": current.content_type,
+        "changed_at": current.at,
+        "changed_by": current.by,
+        "archived_at": file.archived_at,
+        "versions": [_version(version) for version in versions],
+    }
+    return said, {**version_header(file.version), **headers}
+
+
+def _version(row: queries.VersionRow) -> Said:
+    names = schemas.FileVersionSchema().fields.keys() - {"created_at", "created_by"}
+    said = {name: getattr(row, name) for name in names}
+    return {**said, "created_at": row.at, "created_by": row.by}

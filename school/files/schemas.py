@@ -1,0 +1,93 @@
+"""Files as the API takes and gives them."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from school.files.service.keeping import LONGEST_NOTE
+from school.web.api import PageQuery, StrictSchema, Text
+
+PURPOSES = ["document", "medical"]
+LONGEST_NAME = 150
+
+
+class FileRowSchema(ma.Schema):
+    """A file in a list, with what its current version says."""
+
+    id = fields.UUID(required=True)
+    version = fields.Integer(required=True, metadata={"description": "The record's; see ETag."})
+    name = fields.String(required=True)
+    purpose = fields.String(required=True)
+    current_version = fields.Integer(required=True)
+    size_bytes = fields.Integer(required=True)
+    content_type = fields.String(required=True)
+    changed_at = fields.DateTime(required=True)
+    changed_by = fields.String(required=True)
+    archived_at = fields.DateTime(required=True, allow_none=True)
+
+
+class FileVersionSchema(ma.Schema):
+    """One version of a file."""
+
+    number = fields.Integer(required=True)
+    name = fields.String(required=True)
+    note = fields.String(required=True, allow_none=True)
+    size_bytes = fields.Integer(required=True)
+    content_type = fields.String(required=True)
+    sha256 = fields.String(required=True)
+    created_at = fields.DateTime(required=True)
+    created_by = fields.String(required=True)
+
+
+class FileSchema(FileRowSchema):
+    """A file with all its versions, the newest first."""
+
+    student_id = fields.UUID(required=True)
+    versions = fields.List(fields.Nested(FileVersionSchema), required=True)
+
+
+class FilesQuery(PageQuery):
+    """Where a page begins, and whether files that were put away are meant."""
+
+    archived = fields.Boolean(
+        load_default=False, truthy={"true"}, falsy={"false"}, metadata={"default": False}
+    )
+
+
+class UploadSchema(StrictSchema):
+    """What may be said of a file that is sent."""
+
+    purpose = fields.String(load_default="document", validate=validate.OneOf(PURPOSES))
+
+
+class NewVersionSchema(StrictSchema):
+    """What may be said of a new version."""
+
+    note = Text(load_default=None, validate=validate.Length(max=LONGEST_NOTE))
+
+
+class RenameSchema(StrictSchema):
+    """Another name."""
+
+    name = Text(
+        required=True,
+        validate=[
+            validate.Length(min=1, max=LONGEST_NAME),
+            validate.Regexp(r"[\s\S]*\S", error="Write something besides spaces."),
+        ],
+        metadata={"description": "The extension stays what the content is."},
+    )
+
+
+class DownloadQuery(StrictSchema):
+    """Which version."""
+
+    version = fields.Integer(load_default=None, validate=validate.Range(1, 1_000_000))
+
+
+class DownloadSchema(ma.Schema):
+    """Where the content can be fetched, once and soon."""
+
+    url = fields.String(required=True)
+    expires_at = fields.DateTime(required=True)
