@@ -30,7 +30,7 @@ from tests.servers.postgres import NoPostgres, throwaway_postgres
 from tests.servers.redis import NoRedis, throwaway_redis
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT_S = float(os.environ.get("SCHOOLHOUSE_TEST_LIMIT_S", "870"))
+LIMIT_S = float(os.environ.get("SCHOOLHOUSE_TEST_LIMIT_S", "840"))
 SIDE_BY_SIDE = 2
 NO_DATABASE = ["tests/bootstrap", "tests/spreadsheets", "tests/storage", "tests/roster/sheet"]
 # Addresses of the throwaway servers, and what a developer's own shell may say to pytest.

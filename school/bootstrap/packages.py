@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from school.bootstrap.console import Stop
+from school.bootstrap.console import Stop, step
 from school.bootstrap.platforms import Platform, Ran
 
 WHEELS = Path(__file__).parent / "wheels"
@@ -126,6 +126,23 @@ class Environment:
         log = self.folder / "install.log"
         log.write_text(done.out + done.err, "utf-8")
         return log
+
+
+def prepare(environment: Environment) -> None:
+    """The virtual environment, with every package of its lock file."""
+    with step("Virtual environment") as this:
+        if environment.works():
+            this.result = "there already"
+        else:
+            environment.make()
+            this.result = "made in .venv"
+    with step("Packages") as this:
+        if environment.is_complete():
+            this.result = "there already"
+        else:
+            print("installing, about a minute ... ", end="", flush=True)
+            tool = environment.install()
+            this.result = f"{len(pins(environment.lock))} in the lock file, installed with {tool}"
 
 
 def vendored_pip() -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from school.bootstrap import testing
 from school.bootstrap.console import FAILED, Stop, step
 from school.bootstrap.options import DEFAULT_PORT, Options, parse
-from school.bootstrap.packages import Environment, pins
+from school.bootstrap.packages import Environment, prepare
 from school.bootstrap.platforms import Platform, become, this_platform
 from school.bootstrap.ports import check_port
 from school.bootstrap.preflight import (
@@ -145,23 +145,6 @@ def _check(options: Options, environment: Environment, *, data_dir: Path, port: 
         this.result = (
             f"Python {version}, {'port ' + str(port) + ' free' if options.start else 'ready'}"
         )
-
-
-def prepare(environment: Environment) -> None:
-    """The virtual environment, with every package of its lock file."""
-    with step("Virtual environment") as this:
-        if environment.works():
-            this.result = "there already"
-        else:
-            environment.make()
-            this.result = "made in .venv"
-    with step("Packages") as this:
-        if environment.is_complete():
-            this.result = "there already"
-        else:
-            print("installing, about half a minute ... ", end="", flush=True)
-            tool = environment.install()
-            this.result = f"{len(pins(environment.lock))} in the lock file, installed with {tool}"
 
 
 def _for_this_run(options: Options, settings: Mapping[str, str]) -> dict[str, str]:

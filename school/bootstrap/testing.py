@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from school.bootstrap.console import Stop, step
-from school.bootstrap.packages import Environment, last_line
+from school.bootstrap.packages import Environment, last_line, prepare
 from school.bootstrap.platforms import Platform, become
 from school.bootstrap.preflight import NEEDED_MIB, check_disk, check_folder, check_network
 
@@ -33,20 +33,8 @@ def run_tests(root: Path, platform: Platform) -> None:
         this.result = "ready"
     with step("System packages") as this:
         this.result = install_system_packages(platform, SYSTEM_PACKAGES)
-    prepare_for_tests(environment)
+    prepare(environment)
     become(platform, [environment.python, "-m", "tests.run"], cwd=root, env={})
-
-
-def prepare_for_tests(environment: Environment) -> None:
-    with step("Virtual environment") as this:
-        this.result = "there already"
-        if not environment.works():
-            environment.make()
-            this.result = "made in .venv"
-    with step("Packages") as this:
-        this.result = "there already"
-        if not environment.is_complete():
-            this.result = f"installed with {environment.install()}"
 
 
 def missing_packages(platform: Platform, names: tuple[str, ...]) -> list[str]:
