@@ -24,7 +24,7 @@ from school.files import queries
 from school.files.models import File
 from school.files.service import keeping
 from school.permissions import Role
-from school.students.models import Student
+from school.students.models import Guardian, Student, StudentGuardian
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_file, make_owner
 from tests.files.samples import PDF, word
@@ -338,6 +338,24 @@ def test_a_right_taken_away_ends_the_link_at_once(
     with transaction() as session:
         session.execute(sa.delete(Membership).where(Membership.user_id == client.user.id))
     assert app.test_client().get(url).status_code == 404
+
+
+def test_a_guardian_unlinked_from_the_child_loses_the_link_at_once(
+    client_for: Any, school: Any, pupil: Student
+) -> None:
+    client = client_for(Role.GUARDIAN)
+    with school_scope(school.id), transaction() as session:
+        guardian = Guardian(name="Marta", sort_name="marta", user_id=client.user.id)
+        session.add(guardian)
+        session.flush()
+        session.add(StudentGuardian(student_id=pupil.id, guardian_id=guardian.id))
+    url = link(client, kept(school, pupil))
+    assert client.get(url).status_code == 200
+
+    with school_scope(school.id), transaction() as session:
+        session.execute(sa.delete(StudentGuardian).where(StudentGuardian.student_id == pupil.id))
+
+    assert client.get(url).status_code == 404
 
 
 def test_a_blocked_account_s_link_ends_at_once(
