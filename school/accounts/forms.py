@@ -58,7 +58,7 @@ def required(sentence: Any) -> DataRequired:
     return DataRequired(message=sentence)
 
 
-class SignInForm(LoginForm):  # type: ignore[misc]
+class SignInForm(LoginForm):
     """E-mail or user name, and a password. Counts tries; never says which of the two was wrong."""
 
     email = StringField(
@@ -142,15 +142,15 @@ class _SecondStep:
         return getattr(self, "code", None) or self.password  # type: ignore[attr-defined]
 
 
-class CodeForm(_SecondStep, TwoFactorVerifyCodeForm):  # type: ignore[misc]
+class CodeForm(_SecondStep, TwoFactorVerifyCodeForm):
     """The code of an authenticator app."""
 
 
-class StillYouForm(_SecondStep, VerifyForm):  # type: ignore[misc]
+class StillYouForm(_SecondStep, VerifyForm):
     """The password, once more."""
 
 
-class RecoveryForm(_SecondStep, MfRecoveryForm):  # type: ignore[misc]
+class RecoveryForm(_SecondStep, MfRecoveryForm):
     """A recovery code."""
 
     def validate(self, **kwargs: Any) -> bool:
@@ -206,7 +206,7 @@ class AvatarForm(Form):
     picture = FileField(_l("Picture"), validators=[required(_l("Choose a picture first."))])
 
 
-class TickBoxes(SelectMultipleField):  # type: ignore[misc]
+class TickBoxes(SelectMultipleField):
     """Several of several."""
 
     widget = ListWidget(prefix_label=False)

@@ -30,7 +30,7 @@ class User(UserMixin, Timestamps, Base):
         sa.CheckConstraint("username IS NULL OR username = lower(username)", name="username_lower"),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)  # type: ignore[assignment]
     email: Mapped[str] = mapped_column(sa.String(320), unique=True)
     username: Mapped[str | None] = mapped_column(sa.String(60), unique=True)
     password: Mapped[str | None] = mapped_column(sa.String(255))
@@ -49,18 +49,18 @@ class User(UserMixin, Timestamps, Base):
     density: Mapped[str] = mapped_column(sa.String(8), default="normal")
     avatar_key: Mapped[str | None] = mapped_column(sa.String(200))
     # Traces of sign-in
-    last_login_at: Mapped[datetime | None]
-    current_login_at: Mapped[datetime | None]
+    last_login_at: Mapped[datetime | None]  # type: ignore[assignment]
+    current_login_at: Mapped[datetime | None]  # type: ignore[assignment]
     last_login_ip: Mapped[str | None] = mapped_column(sa.String(64))
     current_login_ip: Mapped[str | None] = mapped_column(sa.String(64))
-    login_count: Mapped[int | None] = mapped_column(default=0)
+    login_count: Mapped[int | None] = mapped_column(default=0)  # type: ignore[assignment]
     # Second factors
     tf_primary_method: Mapped[str | None] = mapped_column(sa.String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(sa.String(255))
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(_Codes))
-    fs_webauthn_user_handle: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
+    fs_webauthn_user_handle: Mapped[str | None] = mapped_column(sa.String(64), unique=True)  # type: ignore[assignment]
 
-    webauthn: Mapped[list[WebAuthn]] = relationship(
+    webauthn: Mapped[list[WebAuthn]] = relationship(  # type: ignore[assignment]
         back_populates="user", cascade="all, delete-orphan"
     )
     roles: Any = ()
@@ -72,11 +72,11 @@ class WebAuthn(WebAuthnMixin, Base):
 
     __tablename__ = "webauthn"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)  # type: ignore[assignment]
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), index=True)
     credential_id: Mapped[bytes] = mapped_column(sa.LargeBinary(1024), index=True, unique=True)
     public_key: Mapped[bytes] = mapped_column(sa.LargeBinary)
-    sign_count: Mapped[int | None] = mapped_column(default=0)
+    sign_count: Mapped[int | None] = mapped_column(default=0)  # type: ignore[assignment]
     transports: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(_Codes))
     backup_state: Mapped[bool]
     device_type: Mapped[str] = mapped_column(sa.String(64))

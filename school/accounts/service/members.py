@@ -134,8 +134,7 @@ def _insert(user: User, roles: Iterable[Role], school_id: UUID) -> None:
 
 
 def _words(roles: Iterable[Role]) -> str:
-    order = list(Role)
-    return ", ".join(sorted(roles, key=order.index))
+    return ", ".join(str(role) for role in Role if role in set(roles))
 
 
 def _lock_school(school_id: UUID) -> None:

@@ -10,12 +10,17 @@ from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, request, session, url_for
 from flask_babel import gettext
-from flask_login import current_user, user_logged_out
+from flask_login import (  # type: ignore[import-untyped]
+    current_user,
+    user_logged_out,
+)
 from flask_security import (
     MailUtil,
+    RoleMixin,
     Security,
     SQLAlchemyUserDatastore,
     Totp,
+    UserMixin,
     user_authenticated,
     user_failed_authn,
 )
@@ -60,7 +65,7 @@ ROUTES = {
 """Flask-Security's pages that may be opened; whatever else it registers is refused."""
 
 
-class Accounts(SQLAlchemyUserDatastore):  # type: ignore[misc]
+class Accounts(SQLAlchemyUserDatastore):
     """Flask-Security's hands on our tables: it commits the way everything else does."""
 
     def commit(self) -> None:
@@ -68,10 +73,19 @@ class Accounts(SQLAlchemyUserDatastore):  # type: ignore[misc]
             pass
 
 
-class Letters(MailUtil):  # type: ignore[misc]
+class Letters(MailUtil):
     """Flask-Security's mails go through our outbox, in our words, with our own address in links."""
 
-    def send_mail(self, _template: str, subject: str, *_rendered: Any, **context: Any) -> None:
+    def send_mail(  # noqa: PLR0917 - Flask-Security's signature
+        self,
+        template: str,  # noqa: ARG002 - the words are ours
+        subject: str,
+        recipient: str | tuple[str, str],  # noqa: ARG002
+        sender: str | tuple[str, str],  # noqa: ARG002
+        body: str | None,  # noqa: ARG002
+        html: str | None,  # noqa: ARG002
+        **context: Any,
+    ) -> None:
         user: User = context["user"]
         name, path = "password_changed", url_for("security.forgot_password")
         if "reset_token" in context:
@@ -84,13 +98,13 @@ class Letters(MailUtil):  # type: ignore[misc]
             )
 
 
-class Codes(Totp):  # type: ignore[misc]
+class Codes(Totp):
     """Codes of an authenticator app; each opens once."""
 
-    def get_last_counter(self, user: User) -> int | None:
+    def get_last_counter(self, user: UserMixin) -> int | None:
         return cast("int | None", cache.get(f"totp:{user.id}"))
 
-    def set_last_counter(self, user: User, tmatch: Any) -> None:
+    def set_last_counter(self, user: UserMixin, tmatch: Any) -> None:
         cache.set(f"totp:{user.id}", tmatch.counter, timeout=CODE_REMEMBERED_S)
 
 
@@ -102,7 +116,7 @@ def init_sign_in(app: Flask) -> None:
     security = Security(mail_util_cls=Letters, totp_cls=Codes)
     security.init_app(
         app,
-        Accounts(db, User, None, WebAuthn),
+        Accounts(db, User, RoleMixin, WebAuthn),
         login_form=SignInForm,
         verify_form=StillYouForm,
         two_factor_verify_code_form=CodeForm,

@@ -1,0 +1,63 @@
+"""Reads: who is asking, who belongs to a school, who may sign in."""
+
+from school.accounts.queries.accounts import (
+    DEMO_DOMAIN,
+    DEMO_PASSWORD,
+    DemoAccount,
+    demo_accounts,
+    find_avatar_key,
+    find_for_sign_in,
+    find_user,
+    get_school,
+    get_token,
+    get_user,
+    list_accounts,
+    list_passkeys,
+    list_tokens,
+)
+from school.accounts.queries.asking import (
+    TOKEN_PREFIX,
+    hash_secret,
+    load_person,
+    load_token,
+)
+from school.accounts.queries.members import (
+    Belongs,
+    Member,
+    count_administrators,
+    count_members,
+    get_member,
+    list_members,
+    matches,
+    roles_of,
+    schools_of,
+)
+
+__all__ = [
+    "DEMO_DOMAIN",
+    "DEMO_PASSWORD",
+    "TOKEN_PREFIX",
+    "Belongs",
+    "DemoAccount",
+    "Member",
+    "count_administrators",
+    "count_members",
+    "demo_accounts",
+    "find_avatar_key",
+    "find_for_sign_in",
+    "find_user",
+    "get_member",
+    "get_school",
+    "get_token",
+    "get_user",
+    "hash_secret",
+    "list_accounts",
+    "list_members",
+    "list_passkeys",
+    "list_tokens",
+    "load_person",
+    "load_token",
+    "matches",
+    "roles_of",
+    "schools_of",
+]

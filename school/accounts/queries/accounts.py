@@ -1,0 +1,128 @@
+"""Accounts, tokens, schools, and the accounts of a demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school.accounts.models import ApiToken, Membership, User, WebAuthn
+from school.accounts.queries.members import matches
+from school.db import db
+from school.errors import NotFound
+from school.permissions import Role
+from school.tenancy.models import School
+
+DEMO_DOMAIN = "@demo.example"
+
+DEMO_PASSWORD = "schoolhouse demo"  # noqa: S105 - shown on the demo's sign-in page, and only there
+
+
+def find_user(name: str) -> User | None:
+    """The account with this e-mail or user name, however it is written."""
+    folded = name.strip().lower()
+    return db.session.scalar(
+        sa.select(User).where(sa.or_(User.email == folded, User.username == folded))
+    )
+
+
+def get_user(user_id: UUID) -> User:
+    """Raises NotFound."""
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise NotFound("There is no such account.")
+    return user
+
+
+def get_school(school_id: UUID) -> School:
+    """Raises NotFound."""
+    school = db.session.get(School, school_id)
+    if school is None:
+        raise NotFound("There is no such school.")
+    return school
+
+
+def find_for_sign_in(name: str) -> User | None:
+    """The active account with this e-mail or user name, in any spelling of capitals."""
+    folded = name.strip().lower()
+    column = User.email if "@" in folded else User.username
+    return db.session.scalar(sa.select(User).where(column == folded, User.active.is_(True)))
+
+
+def find_avatar_key(user_id: UUID, *, seen_by: UUID) -> str | None:
+    """The picture of somebody in one of the asker's schools, or the asker's own."""
+    mine = sa.select(Membership.school_id).where(Membership.user_id == seen_by)
+    shared = sa.exists().where(Membership.user_id == User.id, Membership.school_id.in_(mine))
+    return db.session.scalar(
+        sa.select(User.avatar_key).where(User.id == user_id, (User.id == seen_by) | shared)
+    )
+
+
+def list_passkeys(user_id: UUID) -> Sequence[WebAuthn]:
+    return db.session.scalars(
+        sa.select(WebAuthn).where(WebAuthn.user_id == user_id).order_by(WebAuthn.name)
+    ).all()
+
+
+def list_tokens(user_id: UUID) -> Sequence[ApiToken]:
+    """A person's tokens in the school in scope, newest first."""
+    return db.session.scalars(
+        sa.select(ApiToken).where(ApiToken.user_id == user_id).order_by(ApiToken.id.desc())
+    ).all()
+
+
+def get_token(token_id: UUID, user_id: UUID) -> ApiToken:
+    """Raises NotFound, for somebody else's too."""
+    token = db.session.scalar(
+        sa.select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id)
+    )
+    if token is None:
+        raise NotFound("There is no such token.")
+    return token
+
+
+def list_accounts(*, search: str = "", limit: int = 100) -> list[tuple[User, str]]:
+    """Accounts by name, each with the names of its schools."""
+    query = sa.select(User).order_by(sa.func.lower(User.display_name), User.id).limit(limit)
+    if search:
+        query = query.where(matches(search))
+    users = db.session.scalars(query).all()
+    names: dict[UUID, list[str]] = {}
+    for user_id, name in db.session.execute(
+        sa.select(Membership.user_id, School.name)
+        .join(School, School.id == Membership.school_id)
+        .where(Membership.user_id.in_([user.id for user in users]))
+        .distinct()
+        .order_by(School.name)
+    ):
+        names.setdefault(user_id, []).append(name)
+    return [(user, ", ".join(names.get(user.id, ()))) for user in users]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """An account the demo's sign-in page offers; `role` None looks after all schools."""
+
+    name: str
+    email: str
+    password: str
+    role: Role | None
+
+
+def demo_accounts() -> list[DemoAccount]:
+    """One account per role, of those whose e-mail ends in DEMO_DOMAIN, administrators first."""
+    rows = db.session.execute(
+        sa.select(User.display_name, User.email, User.is_platform_admin, Membership.role)
+        .outerjoin(Membership, Membership.user_id == User.id)
+        .where(User.email.endswith(DEMO_DOMAIN, autoescape=True), User.active.is_(True))
+        .order_by(User.id)
+    )
+    shown: dict[str, DemoAccount] = {}
+    for name, email, is_platform_admin, held in rows:
+        role = None if is_platform_admin or held is None else Role(held)
+        if role or is_platform_admin:
+            shown.setdefault(str(role), DemoAccount(name, email, DEMO_PASSWORD, role))
+    order = [*map(str, Role), "None"]
+    return [shown[kind] for kind in order if kind in shown]
