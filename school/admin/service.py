@@ -11,12 +11,25 @@ from school.academics import queries as academics
 from school.academics import service as academics_service
 from school.accounts.models import User
 from school.accounts.queries import find_user
-from school.accounts.service import add_member, create_school, make_sign_in_link, make_user
+from school.accounts.service import (
+    add_member,
+    create_school,
+    invite,
+    make_sign_in_link,
+    make_user,
+)
+from school.accounts.service.people import checked_email, checked_name
+from school.admin import queries
+from school.audit.log import record_platform
 from school.db import db, transaction
-from school.permissions import Role
+from school.errors import Conflict
+from school.jobs.queue import enqueue
+from school.mail.models import MailMessage, MailState
+from school.mail.service import JOB as MAIL_JOB
+from school.permissions import Person, Role
 from school.students import service as students
 from school.tenancy.models import School
-from school.tenancy.scope import school_scope
+from school.tenancy.scope import outside_schools, school_scope
 
 
 def found_school(
@@ -69,3 +82,40 @@ def open_first_school(name: str, email: str, *, time_zone: str = "UTC") -> str |
         user = find_user(email) or make_user(email, email.partition("@")[0], is_platform_admin=True)
         add_member(user, school_id=school.id, role=Role.ADMINISTRATOR)
         return make_sign_in_link(user)
+
+
+def open_school(name: str, *, time_zone: str, email: str, display_name: str, by: Person) -> School:
+    """Found a school and invite its first administrator. Opens its own transactions."""
+    checked_name(display_name)
+    checked_email(email)
+    with outside_schools():
+        school = found_school(name, time_zone=time_zone)
+        invite_administrator(school, email, display_name=display_name, by=by)
+    return school
+
+
+def invite_administrator(school: School, email: str, *, display_name: str, by: Person) -> None:
+    """Somebody to look after a school. Opens its own transaction, inside that school."""
+    with outside_schools(), school_scope(school.id), transaction():
+        invite(email, role=Role.ADMINISTRATOR, display_name=display_name, by=by)
+
+
+def take_platform_from(user: User, *, by: Person) -> None:
+    """From now on this person looks after no other school. The last one who does stays."""
+    if not user.is_platform_admin:
+        return
+    if user.id == by.user_id or queries.count_platform_admins() < 2:
+        raise Conflict("Somebody has to look after all schools. Give it to another person first.")
+    user.is_platform_admin = False
+    record_platform("account.platform_admin_taken", "user", user.id)
+    db.session.flush()
+
+
+def send_again(message: MailMessage) -> None:
+    """Try a mail that failed once more."""
+    if message.state != MailState.FAILED:
+        raise Conflict("Only a mail that failed can be sent again.")
+    message.state, message.error = MailState.WAITING, None
+    record_platform("mail.sent_again", "mail_message", message.id)
+    db.session.flush()
+    enqueue(MAIL_JOB, message_id=str(message.id))

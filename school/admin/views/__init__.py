@@ -1,0 +1,6 @@
+"""Pages over all schools."""
+
+from school.admin.views import accounts, mail, schools
+from school.admin.views.blueprint import bp
+
+__all__ = ["accounts", "bp", "mail", "schools"]
