@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from config_enhanced import FaultySettings
 from school.admin.service import open_first_school
+from school.accounts.cli import group as user_commands
 from school.app import create_app
 from school.db import db
 from school.demo.story import PASSWORD, STAFF, tell_story
@@ -225,6 +226,7 @@ def _attach(group: click.Group, command: click.Command) -> None:
 for _command in (import_command, undo_command, roster_list_command):
     _attach(students, _command)
 _attach(main, files_commands)
+_attach(main, user_commands)
 
 
 @main.group("db")

@@ -15,9 +15,9 @@ from school.errors import NotFound
 from school.permissions import Role
 from school.tenancy.models import School
 
-DEMO_DOMAIN = "@demo.example"
+DEMO_DOMAIN = "@northfield.example.org"
 
-DEMO_PASSWORD = "schoolhouse demo"  # noqa: S105 - shown on the demo's sign-in page, and only there
+DEMO_PASSWORD = "northfield-demo"  # noqa: S105 - shown on the demo's sign-in page, and only there
 
 
 def find_user(name: str) -> User | None:
