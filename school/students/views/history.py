@@ -103,6 +103,8 @@ def _may_undo(person: Person, event: AuditEvent) -> bool:
     """Whoever takes something back must be allowed to do it by hand."""
     if not person.may(Permission.HISTORY_UNDO):
         return False
+    if event.action == "enrollment.closed" and event.change_set_id:
+        return False  # one half of a move; the other half's button takes both back
     if MEDICAL in {**(event.before or {}), **(event.after or {})}:
         return person.may(Permission.MEDICAL_EDIT)
     return person.may(_NEEDED.get(event.entity, Permission.STUDENT_EDIT))
