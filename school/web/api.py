@@ -382,10 +382,10 @@ def conditional(view: View) -> View:
 
 def find_wanted_version() -> int | None:
     """The version named by If-Match, or None without one. Raises 412 when it is not ours."""
-    tags = request.if_match
-    if not tags or tags.star_tag:
+    header = request.headers.get("If-Match", "").strip()
+    if header in {"", "*"}:
         return None
-    for tag in tags:
+    for tag in request.if_match:
         if re.fullmatch(r"\d{1,9}", tag, re.ASCII):
             return int(tag)
     raise PreconditionFailed("The If-Match header is not an ETag of ours.")
