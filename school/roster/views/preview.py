@@ -50,7 +50,6 @@ def preview(import_id: UUID) -> str | BaseResponse:
 def _tally(import_id: UUID, counts: dict[str, int], show: str) -> list[dict[str, Any]]:
     words = [
         ("repair", "bad", "alert-circle", _("to repair")),
-        ("look", "warn", "info-circle", _("with a remark")),
         ("new", "good", "plus", _("new")),
         ("changed", "warn", "pencil", _("changed")),
         ("same", "", None, _("the same")),
