@@ -351,6 +351,7 @@ def test_settings_change_the_school_its_genders_and_fields(client_for, page, in_
     post(admin, "/settings/fields/add", label="House", kind="choice", choices="Red\nBlue")
     post(admin, "/settings/fields/add", answers=422, label="House", kind="text")
     shown = page(admin, "/settings")
+    assert "Northfield Academy" in shown.title  # not the name remembered a moment ago
     assert "House" in shown.text and 'value="Northfield Academy"' in shown.html
     field = queries.list_fields()[0]
     post(admin, f"/settings/fields/{field.id}/archive")

@@ -6,6 +6,7 @@ import zoneinfo
 
 import sqlalchemy as sa
 
+from school.accounts.service.schools import forget_members
 from school.audit import log
 from school.db import db
 from school.errors import Invalid, NotFound, Stale
@@ -45,4 +46,5 @@ def edit_school(*, version: int, name: str, time_zone: str, phone: str | None) -
     log.record_change(
         "school.edited", "school", school, before=before, after=log.facts(school, FACTS)
     )
+    forget_members(school.id)  # the school's name stands in the frame of their pages
     return school
