@@ -7,17 +7,41 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Flask
-from flask_babel import format_date, format_datetime, format_time, gettext, to_user_timezone
+from flask import Flask, g
+from flask_babel import (
+    format_date,
+    format_datetime,
+    format_time,
+    get_translations,
+    gettext,
+    to_user_timezone,
+)
 
 from school import clock
 
 
 def init_formats(app: Flask) -> None:
     """Make the filters known to every template."""
+    app.jinja_env.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.filters.update(
         day=day, moment=moment, size=size, initials=initials, tint=tint, age=age
     )
+
+
+def _gettext(text: str) -> str:
+    return str(_translations().ugettext(text))
+
+
+def _ngettext(singular: str, plural: str, count: int) -> str:
+    return str(_translations().ungettext(singular, plural, count))
+
+
+def _translations() -> Any:
+    """The request's catalogue, looked up once: a list asks for some two hundred words."""
+    found = g.get("translations")
+    if found is None:
+        found = g.translations = get_translations()
+    return found
 
 
 def day(value: date | None) -> str:
