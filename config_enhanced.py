@@ -1,7 +1,7 @@
 """Settings: typed, checked, read once from the environment or `.env`.
 
 Names are those of the ecosystem (DATABASE_URL, REDIS_URL …). Every fault is named at once, in a
-sentence; `docs/administrators/settings.md` is generated from the descriptions here.
+sentence; `docs/reference/settings.md` is generated from the descriptions here.
 """
 
 from __future__ import annotations
