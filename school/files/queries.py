@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -65,7 +65,6 @@ class Content:
     name: str
     purpose: str
     key: str
-    provider: str
     size_bytes: int
     sha256: str
     content_type: str
@@ -262,7 +261,6 @@ def get_content(file: File, number: int | None = None) -> Content:
         name=name,
         purpose=file.purpose,
         key=location.key,
-        provider=location.provider,
         size_bytes=blob.size_bytes or 0,
         sha256=blob.sha256 or "",
         content_type=blob.content_type or "application/octet-stream",
@@ -291,8 +289,3 @@ def find_person(user_id: UUID, school_id: UUID) -> Person | None:
         school_id=school_id,
         roles=frozenset(Role(row.role) for row in rows),
     )
-
-
-def file_facts(row: FileRow) -> dict[str, Any]:
-    """A row as machines read it."""
-    return {key: str(v) if isinstance(v, UUID | datetime) else v for key, v in asdict(row).items()}

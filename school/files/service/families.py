@@ -92,11 +92,6 @@ PURPOSES: dict[str, Purpose] = {
 }
 
 
-def purpose_named(code: str) -> Purpose:
-    """The purpose with this code. Raises KeyError for one that no page offers."""
-    return PURPOSES[code]
-
-
 def is_safe_inline(content_type: str | None) -> bool:
     kind = BY_CONTENT_TYPE.get(content_type or "")
     return kind is not None and kind.inline
