@@ -7,11 +7,10 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import structlog
 from flask import Flask, current_app, request, session
-from flask_babel import Babel, get_locale, gettext
+from flask_babel import Babel, get_locale
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -20,20 +19,25 @@ import school.tenancy.walls  # noqa: F401 - puts up the walls
 from config_enhanced import Settings, read_settings
 from school import cache, worker
 from school import db as database
+from school.academics import queries as academics_queries
+from school.accounts import api as accounts_api
 from school.accounts import views as accounts_views
+from school.admin import views as admin_views
 from school.db import db
+from school.files import api as files_api
 from school.files import jobs as files_jobs  # noqa: F401 - registers its handlers
-from school.files import policy as files_policy
 from school.files import views as files_views
-from school.files.models import OwnerKind
 from school.files.service import shelf as files_shelf
 from school.files.service.shelf import Shelf
 from school.mail import jobs as mail_jobs  # noqa: F401 - registers its handler
-from school.permissions import Permission, Person
+from school.permissions import Person
+from school.roster import api as roster_api
+from school.roster import jobs as roster_jobs  # noqa: F401 - registers its handlers
+from school.roster import views as roster_views
 from school.storage.factory import open_storage
-from school.students import policy as students_policy
-from school.students import queries as students_queries
-from school.web import errors, formats, headers, health, sessions
+from school.students import api as students_api
+from school.students import views as students_views
+from school.web import api, errors, formats, headers, health, sessions, static_files
 from school.web.access import current_person
 from school.web.navigation import navigation_for
 
@@ -57,6 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_errors(app)
     headers.init_headers(app, https=settings.secure_cookies)
     formats.init_formats(app)
+    static_files.init_static_files(app)
     app.extensions["school.storage"] = open_storage(
         settings.storage, signing_keys=settings.signing_keys, public_base_url=settings.public_url
     )
@@ -167,47 +172,31 @@ def _open_doors(app: Flask) -> None:
     app.context_processor(_page_context)
     accounts_views.init_sign_in(app)
     app.register_blueprint(accounts_views.bp)
+    app.register_blueprint(admin_views.bp)
     _open_files(app)
+    students_views.register(app)
+    app.register_blueprint(roster_views.bp)
+    _open_api(app)
+
+
+def _open_api(app: Flask) -> None:
+    """`/api/v1`. Only tokens open it, and a browser sends none by itself: no CSRF token needed."""
+    api_of_all = api.init_api(app)
+    for endpoints in (
+        accounts_api.schools,
+        accounts_api.users,
+        students_api.students,
+        students_api.guardians,
+        files_api.files,
+        roster_api.imports,
+    ):
+        csrf.exempt(endpoints)
+        api_of_all.register_blueprint(endpoints)
 
 
 def _open_files(app: Flask) -> None:
     files_shelf.connect(_find_shelf)
     app.register_blueprint(files_views.bp)
-    files_policy.register_owner(
-        OwnerKind.STUDENT,
-        may_view=students_policy.may_view,
-        # Whoever works for the school and sees the student; FILE_UPLOAD is asked for besides.
-        may_edit=lambda person, student_id: (
-            person.is_staff and students_policy.may_view(person, student_id)
-        ),
-        card=_card_of_student,
-        set_photo=_set_photo_of_student,
-    )
-
-
-def _card_of_student(student_id: UUID) -> files_policy.OwnerCard | None:
-    """What the pages about files say of a student."""
-    student = students_queries.get_student(student_id)
-    parts = [student.given_name or "", student.family_name]
-    name = " ".join(reversed(parts) if student.family_name_first else parts).strip()
-    url = f"/students/{student.id}"
-    tabs = [(gettext("Overview"), url), (gettext("Files"), f"{url}/files")]
-    person = current_person()
-    if person is not None and person.may(Permission.HISTORY_VIEW):
-        tabs.append((gettext("History"), f"{url}/history"))
-    return files_policy.OwnerCard(
-        title=name,
-        url=url,
-        sentence=student.admission_number,
-        crumbs=((gettext("Students"), "/students"),),
-        tabs=tuple({"label": label, "url": target} for label, target in tabs),
-    )
-
-
-def _set_photo_of_student(student_id: UUID, file_id: UUID | None) -> None:
-    student = students_queries.get_student(student_id)
-    student.photo_file_id = file_id
-    cache.forget(student.school_id, "students")
 
 
 def _find_shelf() -> Shelf:
@@ -237,4 +226,10 @@ def _school_of(person: Person | None) -> dict[str, Any] | None:
     if person is None or person.school_id is None:
         return None
     name = dict(person.schools).get(person.school_id, "")
-    return {"id": person.school_id, "name": name, "period": None}
+    period = cache.remember(person.school_id, "academics", "period", _period, seconds=3600)
+    return {"id": person.school_id, "name": name, "period": period}
+
+
+def _period() -> str:
+    year = academics_queries.find_current_year()
+    return year.name if year else ""
