@@ -21,10 +21,15 @@ from flask_security import (
     SQLAlchemyUserDatastore,
     Totp,
     UserMixin,
+    WebauthnUtil,
     user_authenticated,
     user_failed_authn,
 )
 from flask_security.core import _default_messages
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    UserVerificationRequirement,
+)
 
 from config_enhanced import Settings
 from school import clock
@@ -108,12 +113,31 @@ class Codes(Totp):
         cache.set(f"totp:{user.id}", tmatch.counter, timeout=CODE_REMEMBERED_S)
 
 
+class Passkeys(WebauthnUtil):
+    """On the phone, in the computer or on a key; it always asks that it is its owner's hand."""
+
+    def authenticator_selection(
+        self, user: UserMixin, usage: str
+    ) -> AuthenticatorSelectionCriteria:
+        criteria = super().authenticator_selection(user, usage)
+        criteria.authenticator_attachment = None
+        criteria.user_verification = UserVerificationRequirement.REQUIRED
+        return criteria
+
+    def user_verification(
+        self,
+        user: UserMixin | None,  # noqa: ARG002
+        usage: list[str],  # noqa: ARG002 - for every use alike
+    ) -> UserVerificationRequirement:
+        return UserVerificationRequirement.REQUIRED
+
+
 def init_sign_in(app: Flask) -> None:
     """Install sign-in and the recognition of people."""
     settings: Settings = app.config["SETTINGS"]
     _configure(app, settings)
     mail.connect(_find_post)
-    security = Security(mail_util_cls=Letters, totp_cls=Codes)
+    security = Security(mail_util_cls=Letters, totp_cls=Codes, webauthn_util_cls=Passkeys)
     security.init_app(
         app,
         Accounts(db, User, RoleMixin, WebAuthn),
@@ -166,6 +190,7 @@ def _configure(app: Flask, settings: Settings) -> None:
                 "MULTI_FACTOR_RECOVERY_CODES_KEYS": _recovery_keys(settings),
                 "WEBAUTHN": True,
                 "WAN_RP_NAME": "Schoolhouse",
+                "WAN_ALLOW_USER_HINTS": False,
                 "WAN_ALLOW_AS_FIRST_FACTOR": True,
                 "WAN_ALLOW_AS_MULTI_FACTOR": True,
                 "FRESHNESS": timedelta(minutes=30),
