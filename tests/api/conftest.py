@@ -21,6 +21,8 @@ from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from tests.conftest import make_member
 
+__all__ = ["family", "family_at", "program"]
+
 
 @dataclass
 class Program:
