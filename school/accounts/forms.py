@@ -20,7 +20,7 @@ from wtforms import (
     StringField,
     SubmitField,
 )
-from wtforms.validators import DataRequired, Length, Optional
+from wtforms.validators import DataRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from school.accounts import queries, service
@@ -73,6 +73,11 @@ class SignInForm(LoginForm):
     submit = SubmitField(_l("Sign in"))
     status = 422
     retry_after_s: int | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Flask-Security hangs its own link below; ours stands beside the label.
+        self.password.description = ""
 
     def validate(self, **kwargs: Any) -> bool:
         if self._is_right(**kwargs):
@@ -178,8 +183,8 @@ class ProfileForm(Form):
     display_name = StringField(
         _l("Name"), validators=[required(_l("Type your name.")), Length(max=200)]
     )
-    locale = SelectField(_l("Language"), validators=[Optional()])
-    time_zone = SelectField(_l("Time zone"), validators=[Optional()])
+    locale = SelectField(_l("Language"))
+    time_zone = SelectField(_l("Time zone"))
 
 
 @cache
