@@ -167,7 +167,7 @@ def _correct_facts(some: list[Student], office: User) -> None:
             students.edit_student(
                 student,
                 version=student.version,
-                preferred_name=_short(student),
+                phone=f"+44 7700 9008{place:02}",
                 address=f"{place + 3} Mill Lane",
                 town="Northfield",
             )
@@ -180,10 +180,6 @@ def _correct_facts(some: list[Student], office: User) -> None:
                 phone=f"+44 7700 9007{place:02}",
                 language="Polish",
             )
-
-
-def _short(student: Student) -> str:
-    return (student.given_name or student.family_name)[:3]
 
 
 def _note_health(some: list[Student], head: User) -> None:

@@ -41,6 +41,8 @@ def school_scope(school_id: UUID) -> Iterator[None]:
     """Work for one school. The database session belongs to it until the scope ends."""
     outer = _school.get()
     if outer == school_id:
+        # The same school, but perhaps another application context with a session of its own.
+        claim_session(db.session(), school_id)
         yield
         return
     if outer is not None:
