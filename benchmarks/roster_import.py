@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+# ruff: noqa: E402 - run as a script, it must find the house first
 import openpyxl
 import sqlalchemy as sa
 import xlsxwriter

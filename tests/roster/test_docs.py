@@ -14,6 +14,6 @@ OURS = {"ambiguous_match": True}
 
 
 def test_every_problem_code_is_explained():
-    told = dict(re.findall(r"^\| `(\w+)` \| (yes|no) \|", PAGE.read_text(), flags=re.M))
+    told = dict(re.findall(r"^\| `(\w+)` \| (yes|no) \|", PAGE.read_text(), flags=re.MULTILINE))
     codes = {code: code in BLOCKING for code in MESSAGES if code not in NOT_CODES} | OURS
     assert told == {code: "yes" if blocking else "no" for code, blocking in codes.items()}
