@@ -32,6 +32,7 @@ LABELS: dict[str, Any] = {
     "phone": _("Phone"),
     "address": _("Address"),
     "town": _("Town"),
+    "class_name": _("Class"),
     "postcode": _("Postcode"),
     "medical_note": _("Medical note"),
     "name": _("Name"),
