@@ -21,7 +21,7 @@ from school.accounts.service import (
 from school.accounts.service.people import checked_email, checked_name
 from school.admin import queries
 from school.audit.log import record_platform
-from school.db import db, transaction
+from school.db import db, take_write_lock, transaction
 from school.errors import Conflict
 from school.jobs.queue import enqueue
 from school.mail.models import MailMessage, MailState
@@ -104,7 +104,8 @@ def take_platform_from(user: User, *, by: Person) -> None:
     """From now on this person looks after no other school. The last one who does stays."""
     if not user.is_platform_admin:
         return
-    if user.id == by.user_id or queries.count_platform_admins() < 2:
+    take_write_lock(db.session())
+    if user.id == by.user_id or len(queries.hold_platform_admins()) < 2:
         raise Conflict("Somebody has to look after all schools. Give it to another person first.")
     user.is_platform_admin = False
     record_platform("account.platform_admin_taken", "user", user.id)

@@ -242,8 +242,16 @@ def test_a_registrar_sees_but_changes_nothing(client_for, page, lee):
     assert registrar.get("/people/invite").status_code == 403
 
 
-def test_the_page_of_a_member_takes_three_queries(office, page, count_queries, lee):
+def test_the_page_of_a_member_takes_two_queries(office, page, count_queries, lee):
     page(office, f"/people/{lee.id}")
     with count_queries() as queries:
         page(office, f"/people/{lee.id}")
     assert queries.count == 2
+
+
+@pytest.mark.parametrize("path", ["/people/invite", "/api-tokens/new"])
+def test_an_empty_form_needs_no_query(office, page, count_queries, path):
+    page(office, path)
+    with count_queries() as queries:
+        page(office, path)
+    assert queries.count == 0, queries.statements

@@ -19,7 +19,7 @@ def test_every_right_and_role_has_words():
 def test_everybody_signed_in_sees_who_may_do_what(client_for, page, role):
     shown = page(client_for(role), "/permissions")
     assert shown.h1 == "Who may do what"
-    assert words.roles_in_words if role is None else "You are a" in shown.text
+    assert f"You are {words.ONE_OF[role]} here." in shown.text
     assert "only their own children" in shown.text
 
 

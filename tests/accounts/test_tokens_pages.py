@@ -112,3 +112,12 @@ def test_the_list_takes_one_query_however_many_keys(office, page, count_queries)
     with count_queries() as queries:
         page(office, "/api-tokens")
     assert queries.count == 1
+
+
+def test_asking_before_revoking_takes_one_query(office, page, school, count_queries):
+    make(office)
+    token = only_token(school)
+    page(office, f"/api-tokens/{token.id}/revoke")
+    with count_queries() as queries:
+        page(office, f"/api-tokens/{token.id}/revoke")
+    assert queries.count == 1, queries.statements

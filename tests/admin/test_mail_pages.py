@@ -134,3 +134,16 @@ def test_on_a_demo_administrators_read_the_mail_of_their_school(
     page(office, f"/platform/mail/{theirs.id}", status=404)
     page(office, f"/platform/mail/{key.id}", status=404)
     page(client_for(Role.TEACHER), "/platform/mail", status=403)
+
+
+def test_one_mail_takes_one_query_where_its_text_is_not_shown(
+    platform, page, set_up, count_queries
+):
+    letter = make_letter()
+    db.session.remove()
+    set_up(smtp_url="smtp://localhost")
+    page(platform, f"/platform/mail/{letter.id}")
+    db.session.remove()
+    with count_queries() as queries:
+        page(platform, f"/platform/mail/{letter.id}")
+    assert queries.count == 1, queries.statements

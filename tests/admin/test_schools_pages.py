@@ -148,3 +148,10 @@ def test_nobody_else_comes_near(client_for, page, school, role):
 
 def test_who_looks_after_all_schools_sees_no_students(platform):
     assert platform.get("/students").status_code in {302, 403, 404}
+
+
+def test_the_form_for_a_new_school_needs_no_query(platform, page, count_queries):
+    page(platform, "/platform/schools/new")
+    with count_queries() as queries:
+        page(platform, "/platform/schools/new")
+    assert queries.count == 0, queries.statements
