@@ -18,10 +18,11 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy.exc import OperationalError
 
 from config_enhanced import FaultySettings
-from school.admin.service import open_first_school
 from school.accounts.cli import group as user_commands
+from school.accounts.service.attempts import forget_old_attempts
+from school.admin.service import open_first_school
 from school.app import create_app
-from school.db import db
+from school.db import db, transaction
 from school.demo.story import PASSWORD, STAFF, tell_story
 from school.errors import DomainError
 from school.files.cli import files as files_commands
@@ -200,11 +201,15 @@ def setup(name: str, email: str, time_zone: str) -> None:
 @main.command()
 @with_app
 def housekeeping() -> None:
-    """What is to be done every night: expired sessions, lost jobs, remains of uploads."""
+    """What is to be done every night: expired sessions, old sign-in tries, lost jobs."""
     gone = sweep_sessions(_app())
-    with _app().app_context():
-        lost = reap()
-    click.echo(f"{gone} expired sessions removed, {lost} lost jobs put back in line.")
+    with transaction():
+        tries = forget_old_attempts()
+    lost = reap()
+    click.echo(
+        f"{gone} expired sessions and {tries} old sign-in tries removed, "
+        f"{lost} lost jobs put back in line."
+    )
 
 
 @main.group("students")
