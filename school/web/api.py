@@ -431,8 +431,9 @@ def sent_file(form: type[ma.Schema]) -> tuple[FileStorage, dict[str, Any]]:
     sent = request.files.getlist("file")
     if extra or len(sent) != 1 or not sent[0].filename:
         raise Invalid("Send one file, as the part “file” with a file name.", field="file")
+    fields = {str(name or ""): value for name, value in request.form.items()}
     try:
-        values: dict[str, Any] = form().load(request.form.to_dict())
+        values: dict[str, Any] = form().load(fields)
     except ma.ValidationError as error:
         refuse(error)
     return sent[0], values

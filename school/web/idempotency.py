@@ -88,8 +88,8 @@ def _parts() -> Iterator[bytes]:
     if request.mimetype != "multipart/form-data":
         yield request.get_data()
         return
-    for name, value in sorted(request.form.items(multi=True)):
-        yield repr((name, value)).encode()
+    # A hostile form has parts without any name, so their text is what is put in order.
+    yield from sorted(repr(field).encode() for field in request.form.items(multi=True))
     for name, sent in request.files.items(multi=True):
         yield repr((name, sent.filename)).encode()
         while block := sent.stream.read(BLOCK):
