@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from school.storage.factory import storage_url_problem
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from school.storage.factory import storage_url_problem
 
 
 class FaultySettings(ValueError):

@@ -18,8 +18,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An installation with its tables and one school."""
     environment = environment_for(tmp_path_factory.mktemp("cli"), free_port())
     run(environment, "db", "upgrade")
-    environment["LINK"] = run(environment, "setup", "--school", "Kelby School",
-                              "--email", "head@kelby.example.org").stdout
+    environment["LINK"] = run(
+        environment, "setup", "--school", "Kelby School", "--email", "head@kelby.example.org"
+    ).stdout
     return environment
 
 
@@ -34,21 +35,36 @@ def test_upgrading_twice_says_there_is_nothing_to_do(installed: dict[str, str]) 
 
 
 def test_a_roster_is_imported_and_the_answer_is_one_object(installed: dict[str, str]) -> None:
-    done = run(installed, "students", "import", str(ROSTERS / "uk-semicolon-cp1252.csv"), "--yes", "--json")
+    done = run(
+        installed, "students", "import", str(ROSTERS / "uk-semicolon-cp1252.csv"), "--yes", "--json"
+    )
     answer = json.loads(done.stdout)
     assert answer["encoding"] == "cp1252"
     assert answer["rows"] == 412
     assert answer["students"] == {"new": 410, "changed": 0, "unchanged": 0, "gone": 0, "problem": 2}
     assert {"row", "column", "value", "code", "message"} == set(answer["problems"][0])
-    again = json.loads(run(installed, "students", "import", str(ROSTERS / "uk-semicolon-cp1252.csv"),
-                           "--dry-run", "--json").stdout)
+    again = json.loads(
+        run(
+            installed,
+            "students",
+            "import",
+            str(ROSTERS / "uk-semicolon-cp1252.csv"),
+            "--dry-run",
+            "--json",
+        ).stdout
+    )
     assert again["students"]["unchanged"] == 410
     assert again["students"]["new"] == 0
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("empty.csv", b""), ("letter.csv", b"%PDF-1.7\n1 0 obj\n"), ("cut.xlsx", b"PK\x03\x04\x14\x00"),
-])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.csv", b""),
+        ("letter.csv", b"%PDF-1.7\n1 0 obj\n"),
+        ("cut.xlsx", b"PK\x03\x04\x14\x00"),
+    ],
+)
 def test_a_broken_file_gets_one_sentence_and_changes_nothing(
     installed: dict[str, str], tmp_path: Path, name: str, content: bytes
 ) -> None:
@@ -66,7 +82,12 @@ def test_wrong_usage_is_exit_code_two(installed: dict[str, str]) -> None:
 
 
 def test_a_faulty_setting_is_named_without_a_traceback(installed: dict[str, str]) -> None:
-    done = run({**installed, "DATABASE_URL": "mysql://x/y", "PORT": "0", "SECRET_KEY": "short"}, "db", "status", check=False)
+    done = run(
+        {**installed, "DATABASE_URL": "mysql://x/y", "PORT": "0", "SECRET_KEY": "short"},
+        "db",
+        "status",
+        check=False,
+    )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     for name in ("DATABASE_URL", "PORT", "SECRET_KEY"):
@@ -74,7 +95,12 @@ def test_a_faulty_setting_is_named_without_a_traceback(installed: dict[str, str]
 
 
 def test_a_database_that_is_away_is_said_to_be_away(installed: dict[str, str]) -> None:
-    done = run({**installed, "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/school"}, "preflight", "--json", check=False)
+    done = run(
+        {**installed, "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/school"},
+        "preflight",
+        "--json",
+        check=False,
+    )
     assert done.returncode == 1
     assert "does not answer" in json.loads(done.stdout)["faults"][0]
 

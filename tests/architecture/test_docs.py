@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 ]
-DOCUMENTS += sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "benchmarks" / "README.md"]
+DOCUMENTS += [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md"]
 
 
 def test_the_reference_pages_are_as_the_code_says() -> None:

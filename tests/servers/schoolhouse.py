@@ -33,19 +33,36 @@ class Running:
 
 def environment_for(folder: Path, port: int, **more: str) -> dict[str, str]:
     """The settings of an installation in `folder`; nothing of the caller's own leaks in."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "LANG", "SYSTEMROOT")
+        if name in os.environ
+    }
     return {
-        **kept, "PYTHONPATH": str(ROOT), "DATA_DIR": str(folder), "PORT": str(port),
-        "PUBLIC_URL": f"http://127.0.0.1:{port}", "SECRET_KEY": secrets.token_hex(32),
-        "PASSWORD_SALT": secrets.token_hex(16), "FILE_SIGNING_KEYS": secrets.token_hex(32),
-        "TOTP_SECRETS": "1:" + secrets.token_hex(16), "LOG_LEVEL": "WARNING", **more,
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "DATA_DIR": str(folder),
+        "PORT": str(port),
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SECRET_KEY": secrets.token_hex(32),
+        "PASSWORD_SALT": secrets.token_hex(16),
+        "FILE_SIGNING_KEYS": secrets.token_hex(32),
+        "TOTP_SECRETS": "1:" + secrets.token_hex(16),
+        "LOG_LEVEL": "WARNING",
+        **more,
     }
 
 
-def run(environment: dict[str, str], *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    environment: dict[str, str], *words: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "school", *words], env=environment, cwd=ROOT,
-        capture_output=True, text=True, timeout=300,
+        [sys.executable, "-m", "school", *words],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     if check and done.returncode:
         raise AssertionError(f"{' '.join(words)} failed:\n{done.stdout}\n{done.stderr}")
@@ -67,8 +84,13 @@ def serving(folder: Path, *, demo: bool = True, **settings: str) -> Iterator[Run
     if demo:
         run(environment, "demo")
     log = (folder / "server.log").open("w")
-    server = subprocess.Popen([sys.executable, "-m", "school", "serve"], env=environment, cwd=ROOT,
-                              stdout=log, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "school", "serve"],
+        env=environment,
+        cwd=ROOT,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
     try:
         wait_for(f"http://127.0.0.1:{port}/readyz", server, folder / "server.log")
         yield Running(f"http://127.0.0.1:{port}", environment, folder)

@@ -105,7 +105,7 @@ def test_after_a_scope_nothing_of_it_stays_in_the_session(school: School, other_
 
 def test_every_tenant_key_begins_with_the_school() -> None:
     for table in tenant_tables(Base.metadata):
-        assert list(table.primary_key.columns)[0].name == "school_id", table.name
+        assert next(iter(table.primary_key.columns)).name == "school_id", table.name
         for constraint in table.constraints:
             if isinstance(constraint, sa.UniqueConstraint):
                 assert "school_id" in constraint.columns, f"{table.name}: {constraint.name}"
