@@ -114,7 +114,7 @@ def _with_places(rows: Sequence[Any]) -> list[Account]:
 
 
 def hold_platform_admins() -> Sequence[UUID]:
-    """Active accounts that look after all schools; two who take it from each other do so in turn."""
+    """Who looks after all schools. Two who take that from each other do so in turn."""
     high = sa.select(User.id).where(User.is_platform_admin.is_(True), User.active.is_(True))
     return db.session.scalars(high.order_by(User.id).with_for_update()).all()
 

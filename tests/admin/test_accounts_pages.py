@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from school.accounts.models import OneTimeLink, User
+from school.admin import service
 from school.audit.models import PlatformEvent
-from school.db import db
+from school.db import db, transaction
+from school.errors import Conflict
 from school.mail.models import MailMessage
-from school.permissions import Role
+from school.permissions import Person, Role
 from tests.conftest import make_member
 from tests.pages import read_page
 
@@ -129,3 +133,26 @@ def test_administrators_of_a_school_come_nowhere_near(client_for, lee, path):
     office = client_for(Role.ADMINISTRATOR)
     assert office.post(f"/platform/accounts/{lee.id}{path}").status_code == 403
     assert stored(lee).active
+
+
+def test_of_two_who_take_it_from_each_other_at_once_one_stays(app):
+    ids = [make_member(None, None, is_platform_admin=True).id for _ in range(2)]
+    start = Barrier(2)
+
+    def take(mine, theirs) -> bool:
+        with app.app_context():
+            by = Person(user_id=mine, display_name="X", email="x@example.org")
+            start.wait()
+            try:
+                with transaction():
+                    service.take_platform_from(db.session.get(User, theirs), by=by)
+            except Conflict:
+                return False
+            return True
+
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(take, ids, reversed(ids)))
+    db.session.remove()
+    left = db.session.scalars(sa.select(User.id).where(User.is_platform_admin.is_(True))).all()
+    assert sorted(done) == [False, True]
+    assert len(left) == 1
