@@ -111,6 +111,20 @@ def test_brothers_and_sisters_share_their_guardian(in_school, roster):
     assert db.session.scalar(sa.select(sa.func.count()).select_from(StudentGuardian)) == 2
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_guardian_named_twice_for_one_student_is_tied_once(in_school, roster, is_known):
+    twice = "1,Smith,Ann,Jo Smith,0113 496 0000,Jo Smith,0113 496 0000"
+    headings = (
+        "Admission No,Surname,Forename,Guardian 1 Name,Guardian 1 Phone,Guardian 2 Name,Guardian 2 Phone"
+    )
+    if is_known:
+        import_file(roster("1,Smith,Ann", headings="Admission No,Surname,Forename"))
+    path = roster(twice, headings=headings)
+    assert told(import_file(path))["guardians"] == {"new": 1, "merged": 0 if is_known else 1}
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(StudentGuardian)) == 1
+    assert students_of(path)["unchanged"] == 1
+
+
 def test_equal_names_alone_are_two_people(in_school, roster):
     done = told(import_file(roster(
         "1,Smith,Ann,2015-03-01,7A,Jo Smith,,", "2,Brown,Bo,2013-01-01,8A,Jo Smith,,"

@@ -204,10 +204,7 @@ class Ledger:
                 self.at,
             ),
         )
-        guardians = [
-            self._link_guardian(student_id, entry, place)
-            for place, entry in enumerate(row.guardians, start=1)
-        ]
+        guardians = self._link_guardians(student_id, row.guardians)
         if "class_name" in student:
             self._enroll(student_id, student["class_name"])
         self._index(
@@ -223,6 +220,22 @@ class Ledger:
         if custom:
             after["custom"] = custom
         self.note("student.admitted", "student", student_id, None, after)
+
+    def _link_guardians(
+        self, student_id: str, entries: Iterable[GuardianSaid]
+    ) -> list[GuardianSaid]:
+        """Tie a new student to the guardians of the row; one named twice is tied once."""
+        said: list[GuardianSaid] = []
+        linked: set[str] = set()
+        for place, entry in enumerate(entries, start=1):
+            known = self.book.find(entry["name"], entry["phone"], entry["email"])
+            if known in linked:
+                self.merged_guardians += 1
+                said.append({"id": known, **entry})
+                continue
+            said.append(self._link_guardian(student_id, entry, place))
+            linked.add(said[-1]["id"])
+        return said
 
     def _link_guardian(
         self, student_id: str, entry: GuardianSaid, place: int, *, is_told: bool = False
@@ -516,6 +529,7 @@ class Ledger:
                 continue
             order += 1
             said[place - 1] = self._link_guardian(known.id, entry, order, is_told=True)
+            linked.add(said[place - 1]["id"])
         for gone in row.verdict.guardians_gone:
             self.unlinked.append((self.school_id, gone.link_id))
             self.renamed_students.add(UUID(known.id))
