@@ -525,6 +525,7 @@ class Ledger:
         for place, entry in row.verdict.guardians_added:
             guardian_id = self.book.find(entry["name"], entry["phone"], entry["email"])
             if guardian_id in linked:
+                self.merged_guardians += 1
                 said[place - 1] = {"id": guardian_id, **entry}
                 continue
             order += 1
