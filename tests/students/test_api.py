@@ -574,3 +574,24 @@ def test_a_refused_request_leaves_its_key_free(program: Make) -> None:
     call = program()
     assert call.post("/students", json={"family_name": ""}, key="k").status_code == 422
     assert call.post("/students", json={"family_name": "A"}, key="k").status_code == 201
+
+
+def test_of_ten_parallel_changes_with_one_version_exactly_one_is_made(
+    app: Flask, program: Make, family: Family
+) -> None:
+    call, barrier, found = program(), Barrier(10), []
+    path = f"/students/{family.student_id}"
+
+    def patch(number: int) -> None:
+        barrier.wait()
+        mine = Program(type(call.client)(app), call.token, call.user)
+        found.append(mine.patch(path, version=family.version, json={"town": f"Town {number}"}))
+
+    threads = [Thread(target=patch, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in found) == [200] + [412] * 9
+    made = next(answer for answer in found if answer.status_code == 200)
+    assert call.get(path).json == made.json
