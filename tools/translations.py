@@ -32,7 +32,7 @@ LANGUAGES = ("de",)
 
 ERRORS = {"DomainError", "Invalid", "NotFound", "Forbidden", "Conflict", "Stale", "TooLarge", "TooMany",
           "Unavailable"}
-SENTENCE_ARGUMENT = {**dict.fromkeys(ERRORS, 0), "progress": 1}
+SENTENCE_ARGUMENT = {**dict.fromkeys(ERRORS, 0), "progress": 1, "queue_mail": 1}
 """Calls below the pages whose sentence a page translates later, and where the sentence stands."""
 
 PLACE = re.compile(r"%\(\w+\)[sd]|\{\w+\}")
@@ -87,10 +87,16 @@ def catalog_of(folder: Path = ROOT / "school") -> Catalog:
     catalog = Catalog(project="Schoolhouse", charset="utf-8")
     keywords = {**DEFAULT_KEYWORDS, "lazy_gettext": None, "lazy_ngettext": (1, 2), "_l": None}
     for _file, line, message, comments, context in extract_from_dir(
-        folder, methods, options, keywords, ("Translators:",), strip_comment_tags=True
+        folder, methods, options, keywords, ("Translators:",), strip_comment_tags=True,
+        directory_filter=holds_sentences,
     ):
         catalog.add(message, None, [("", line)], auto_comments=comments, context=context)
     return catalog
+
+
+def holds_sentences(folder: str) -> bool:
+    """Babel by itself passes over `_macros` and `_partials`, which speak on every page."""
+    return not Path(folder).name.startswith((".", "__"))
 
 
 def extract() -> None:
@@ -119,6 +125,7 @@ def update() -> None:
         catalog = read_catalog(path, language) if path.exists() else Catalog(language, project="Schoolhouse")
         catalog.update(template, no_fuzzy_matching=False, keep_user_comments=True)
         catalog.obsolete.clear()
+        catalog.header_comment = f"# Schoolhouse's sentences in {catalog.locale.english_name if catalog.locale else language}."
         with path.open("wb") as file:
             write_po(file, catalog, no_location=True, sort_output=True, width=100)
         missing = sum(1 for message in messages(catalog) if not is_translated(message))
