@@ -8,7 +8,7 @@ from marshmallow import fields, validate
 from school.accounts.queries import Belongs
 from school.permissions import Role
 from school.tenancy.models import SchoolStatus
-from school.web.api import PageQuery, Text
+from school.web.api_fields import PageQuery, Text
 
 
 class SchoolSchema(ma.Schema):

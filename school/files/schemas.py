@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from school.files.service.keeping import LONGEST_NOTE
-from school.web.api import PageQuery, StrictSchema, Text
+from school.web.api_fields import PageQuery, StrictSchema, Text
 
 PURPOSES = ["document", "medical"]
 LONGEST_NAME = 150

@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 
 from school.jobs.models import JobState
 from school.roster.models import ImportState, RowOutcome
-from school.web.api import PageQuery, StrictSchema, YesNo
+from school.web.api_fields import PageQuery, StrictSchema, YesNo
 
 SHOWS = ["all", "repair", "look", "new", "changed", "same", "out"]
 

@@ -30,12 +30,12 @@ from school import __version__
 from school.audit.log import plain
 from school.errors import Invalid, Stale
 from school.web.access import Access, is_api_request, public
+from school.web.api_fields import is_keepable
 from school.web.errors import answer, answer_domain_error, message_of
 from school.web.pagination import DAMAGED, Page, Place, read_place
 
 View = TypeVar("View", bound=Callable[..., Any])
 PREFIX = "/api/v1"
-LARGEST_PAGE = 200
 PROBLEM = "application/problem+json"
 VERSION_HEADERS = {
     "ETag": {
@@ -44,38 +44,6 @@ VERSION_HEADERS = {
     }
 }
 docs = PlainBlueprint("api_docs", __name__)
-
-
-class Text(ma.fields.String):
-    """Text that every database can keep: no NUL, no half of a surrogate pair."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> str:
-        text: str = super()._deserialize(value, attr, data, **more)
-        if not is_keepable(text):
-            raise ma.ValidationError("This text holds a character that cannot be kept.")
-        return text
-
-
-def is_keepable(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-class YesNo(ma.fields.Boolean):
-    """True or false, not words that mean it."""
-
-    def _deserialize(self, value: Any, *_more: Any, **_most: Any) -> bool:
-        if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return value
-
-
-class Day(ma.fields.Date):
-    """A date as 2026-11-20 and in no other spelling."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
-        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
-        return super()._deserialize(value, attr, data, **more)
 
 
 class ProblemSchema(ma.Schema):
@@ -87,29 +55,6 @@ class ProblemSchema(ma.Schema):
     detail = ma.fields.String(required=True)
     request_id = ma.fields.String(allow_none=True)
     errors = ma.fields.Dict(metadata={"description": "What is wrong, by field."})
-
-
-class StrictSchema(ma.Schema):
-    """Fields of ours: an unknown one is refused by name, never silently dropped."""
-
-    class Meta:
-        unknown = ma.RAISE
-
-
-class AfterQuery(StrictSchema):
-    """Where a page begins."""
-
-    after = Text(
-        load_default=None,
-        validate=ma.validate.Length(max=2_000),
-        metadata={"description": "`next` of the page before."},
-    )
-
-
-class PageQuery(AfterQuery):
-    """Where a page begins and how many rows it has."""
-
-    limit = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, LARGEST_PAGE))
 
 
 class StrictParser(FlaskParser):
