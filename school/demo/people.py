@@ -30,7 +30,7 @@ WORLDS: dict[str, tuple[str, str, str, str, str]] = {
         "Jan Antoni Szymon Łukasz Mikołaj Kacper",
         "Katarzyna Agnieszka Małgorzata Ewa",
         "Marek Paweł Tomasz Grzegorz",
-        "Wiśniewski Kowalczyk Zieliński Wójcik Król Nowak",
+        "Dąbrowski Wiśniewski Kowalczyk Zieliński Wójcik Król Nowak",
     ),
     "south_asian": (
         "Ananya Aisha Harleen Meera Sana Priya",
