@@ -21,8 +21,12 @@ class Breaker:
     def check(self) -> None:
         """Raises Unavailable while resting."""
         with self._lock:
+            if self._failed < self._limit:
+                return
             if time.monotonic() < self._open_until:
                 raise Unavailable("The storage did not answer; trying again shortly.")
+            # This caller goes and sees; the others wait for what it finds.
+            self._open_until = time.monotonic() + self._rest_s
 
     def succeeded(self) -> None:
         with self._lock:

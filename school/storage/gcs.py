@@ -17,6 +17,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from school.storage import errors
 from school.storage.breaker import Breaker
@@ -37,6 +38,12 @@ _KINDS: dict[int, type[errors.StorageError]] = {
     401: errors.Denied, 403: errors.Denied, 404: errors.NotFound, 412: errors.AlreadyExists,
     416: errors.PreconditionFailed, 429: errors.Throttled, 503: errors.Throttled,
 }  # fmt: skip
+_SERVER_FAILED = 500
+
+# Google's own default tries for two minutes, which no page can wait. Quick failures are tried
+# again within a second; one time-out is the end of it. Writes are never tried again: the second
+# try would meet the first one's object.
+_RETRY = DEFAULT_RETRY.with_delay(initial=0.1, maximum=0.4).with_timeout(1.0)
 
 
 class GcsStorage:
@@ -103,7 +110,7 @@ class GcsStorage:
         reader = CountingReader(stream, size=size, sha256=sha256)
         blob = self._bucket.blob(self._full(key), chunk_size=PART_BYTES)
         blob.metadata = dict(metadata or {})
-        with self._asking(key, sends_body=True):
+        with self._asking(key, changes=True):
             blob.upload_from_file(
                 _Checked(reader),
                 content_type=content_type,
@@ -136,9 +143,12 @@ class GcsStorage:
         for begin in range(start, end, BLOCK_BYTES):
             last = min(begin + BLOCK_BYTES, end) - 1
             with self._asking(key):
-                yield blob.download_as_bytes(
-                    start=begin, end=last, timeout=self._timeout, checksum=None
+                block = blob.download_as_bytes(
+                    start=begin, end=last, timeout=self._timeout, checksum=None, retry=_RETRY
                 )
+            if len(block) != last + 1 - begin:
+                raise errors.Unavailable("The storage sent only part of the object.", key=key)
+            yield block
 
     def stat(self, key: str) -> ObjectInfo:
         blob = self._blob(key)
@@ -149,7 +159,7 @@ class GcsStorage:
     def delete(self, key: str) -> bool:
         try:
             with self._asking(key):
-                self._bucket.blob(self._full(key)).delete(timeout=self._timeout)
+                self._bucket.blob(self._full(key)).delete(timeout=self._timeout, retry=_RETRY)
         except errors.NotFound:
             return False
         return True
@@ -157,12 +167,14 @@ class GcsStorage:
     def copy(self, source: str, target: str) -> ObjectInfo:
         if self._blob(target) is not None:
             raise errors.AlreadyExists("The key is taken.", key=target)
-        with self._asking(source):
+        with self._asking(source, changes=True):
             self._bucket.copy_blob(
                 self._bucket.blob(self._full(source)),
                 self._bucket,
                 self._full(target),
+                if_generation_match=0,
                 timeout=self._timeout,
+                retry=None,
             )
         return self.stat(target)
 
@@ -171,7 +183,11 @@ class GcsStorage:
         offset = {"start_offset": self._prefix + after} if after else {}
         with self._asking():
             for blob in self._client.list_blobs(
-                self._bucket, prefix=self._prefix + prefix, timeout=self._timeout, **offset
+                self._bucket,
+                prefix=self._prefix + prefix,
+                timeout=self._timeout,
+                retry=_RETRY,
+                **offset,
             ):
                 key = blob.name.removeprefix(self._prefix)
                 if after is None or key > after:
@@ -250,7 +266,8 @@ class GcsStorage:
         began = time.monotonic()
         try:
             with self._asking():
-                ok = bool(self._bucket.exists(timeout=timeout_s))
+                half_s = timeout_s / 2  # for connecting, and for the answer
+                ok = bool(self._bucket.exists(timeout=(half_s, half_s), retry=None))
         except errors.StorageError as error:
             return Health(ok=False, ms=(time.monotonic() - began) * 1000, detail=str(error))
         return Health(
@@ -262,36 +279,49 @@ class GcsStorage:
 
     def _blob(self, key: str) -> Any:
         with self._asking(key):
-            return self._bucket.get_blob(self._full(key), timeout=self._timeout)
+            return self._bucket.get_blob(self._full(key), timeout=self._timeout, retry=_RETRY)
 
     @contextmanager
-    def _asking(self, key: str | None = None, *, sends_body: bool = False) -> Iterator[None]:
-        """Google's errors in our words; counts failures for the breaker."""
+    def _asking(self, key: str | None = None, *, changes: bool = False) -> Iterator[None]:
+        """Google's errors in our words; counts failures for the breaker.
+
+        `changes`: the request makes an object, so that a broken line leaves the outcome unknown.
+        """
         self._breaker.check()
         try:
             yield
-        except (google_errors.GoogleAPICallError, InvalidResponse) as error:
-            self._breaker.succeeded()
-            status = int(getattr(error, "code", 0) or getattr(error.response, "status_code", 0))
-            raise _KINDS.get(status, errors.Unavailable)(
-                f"The storage answers {status}.", key=key
-            ) from error
+        except (
+            google_errors.GoogleAPICallError,
+            google_errors.RetryError,
+            InvalidResponse,
+        ) as error:
+            raise self._refusal(error, key, changes=changes) from error
         except DataCorruption as error:
             raise errors.IntegrityError(
                 "The checksum differs after the upload.", key=key
             ) from error
-        except (requests.ConnectionError, requests.Timeout, google_errors.RetryError) as error:
+        except requests.RequestException as error:
             self._breaker.failed()
-            reached = (
-                sends_body
-                and not isinstance(error, requests.ConnectTimeout)
-                and not _refused(error)
+            kind = (
+                errors.OutcomeUnknown if changes and not _unreached(error) else errors.Unavailable
             )
-            kind = errors.OutcomeUnknown if reached else errors.Unavailable
             raise kind("The storage cannot be reached.", key=key) from error
         except GoogleAuthError as error:
             raise errors.Denied("The storage credentials do not work.", key=key) from error
         self._breaker.succeeded()
+
+    def _refusal(self, error: Any, key: str | None, *, changes: bool) -> errors.StorageError:
+        # A RetryError holds what the last try met, or nothing that has a status.
+        met = error.cause if isinstance(error, google_errors.RetryError) else error
+        status = int(getattr(met, "code", 0) or getattr(_answer(met), "status_code", 0))
+        kind = _KINDS.get(status, errors.Unavailable)
+        if changes and status >= _SERVER_FAILED:
+            kind = errors.OutcomeUnknown
+        if kind in {errors.Unavailable, errors.Throttled, errors.OutcomeUnknown}:
+            self._breaker.failed()
+        else:
+            self._breaker.succeeded()
+        return kind(f"The storage answers {status or 'nothing'}.", key=key)
 
 
 class _Checked:
@@ -310,8 +340,13 @@ class _Checked:
         return self._reader.size_bytes
 
 
-def _refused(error: Exception) -> bool:
-    return "refused" in str(error).lower() or "NewConnectionError" in str(error)
+def _answer(error: Any) -> Any:
+    return getattr(error, "response", None)
+
+
+def _unreached(error: Exception) -> bool:
+    """The connection itself was never made, so nothing was sent."""
+    return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
 
 
 def _info(blob: Any, key: str) -> ObjectInfo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -46,6 +45,8 @@ _CODES: dict[str, type[errors.StorageError]] = {
     "BadDigest": errors.IntegrityError, "XAmzContentSHA256Mismatch": errors.IntegrityError,
     "SlowDown": errors.Throttled, "503": errors.Throttled, "429": errors.Throttled,
 }  # fmt: skip
+_STORE_FAILED = (errors.Unavailable, errors.Throttled, errors.OutcomeUnknown)
+_SERVER_FAILED = 500
 
 
 class S3Storage:
@@ -82,22 +83,29 @@ class S3Storage:
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._is_amazon = endpoint_url is None
         self._breaker = Breaker()
-        checksums = "when_supported" if self._is_amazon else "when_required"
-        self._client: Any = boto3.client(
-            "s3",
-            endpoint_url=endpoint_url,
-            region_name=region or "us-east-1",
+        self._place = {
+            "endpoint_url": endpoint_url,
+            "region_name": region or "us-east-1",
             **(credentials or {}),
-            config=Config(
-                signature_version="s3v4",
-                connect_timeout=connect_timeout_s,
-                read_timeout=read_timeout_s,
-                retries={"total_max_attempts": 2, "mode": "standard"},
-                request_checksum_calculation=checksums,
-                response_checksum_validation=checksums,
-                s3={"addressing_style": "auto" if self._is_amazon else "path"},
-            ),
+        }
+        self._probers: dict[float, Any] = {}
+        self._client: Any = self._connect(connect_timeout_s, read_timeout_s, attempts=2)
+        # What makes an object is tried once: the second try would meet the first one's object
+        # and call it somebody else's.
+        self._writer: Any = self._connect(connect_timeout_s, read_timeout_s, attempts=1)
+
+    def _connect(self, connect_timeout_s: float, read_timeout_s: float, *, attempts: int) -> Any:
+        checksums = "when_supported" if self._is_amazon else "when_required"
+        config = Config(
+            signature_version="s3v4",
+            connect_timeout=connect_timeout_s,
+            read_timeout=read_timeout_s,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            request_checksum_calculation=checksums,
+            response_checksum_validation=checksums,
+            s3={"addressing_style": "auto" if self._is_amazon else "path"},
         )
+        return boto3.client("s3", config=config, **self._place)
 
     def put(
         self,
@@ -133,11 +141,11 @@ class S3Storage:
             if self._is_amazon
             else {"ContentMD5": md5_base64(data)}
         )
-        with self._asking(key, sends_body=True):
-            answer = self._client.put_object(
+        with self._asking(key, changes=True):
+            answer = self._writer.put_object(
                 Bucket=self._bucket,
                 Key=self._full(key),
-                Body=io.BytesIO(data),
+                Body=data,
                 IfNoneMatch="*",
                 **proof,
                 **about,
@@ -156,8 +164,8 @@ class S3Storage:
         try:
             parts = list(self._send_parts(key, place, first, reader))
             reader.check()
-            with self._asking(key, sends_body=True):
-                answer = self._client.complete_multipart_upload(
+            with self._asking(key, changes=True):
+                answer = self._writer.complete_multipart_upload(
                     **place, MultipartUpload={"Parts": parts}
                 )
             done = True
@@ -173,9 +181,9 @@ class S3Storage:
     ) -> Iterator[dict[str, Any]]:
         data, number = first, 1
         while data:
-            with self._asking(key, sends_body=True):
+            with self._asking(key):  # a part is not visible, however its sending ends
                 answer = self._client.upload_part(
-                    **place, PartNumber=number, Body=io.BytesIO(data), ContentMD5=md5_base64(data)
+                    **place, PartNumber=number, Body=data, ContentMD5=md5_base64(data)
                 )
             yield {"ETag": answer["ETag"], "PartNumber": number}
             data, number = reader.read_full(PART_BYTES), number + 1
@@ -237,8 +245,8 @@ class S3Storage:
 
     def copy(self, source: str, target: str) -> ObjectInfo:
         self._refuse_taken(target)
-        with self._asking(source):
-            self._client.copy_object(
+        with self._asking(source, changes=True):
+            self._writer.copy_object(
                 Bucket=self._bucket,
                 Key=self._full(target),
                 CopySource={"Bucket": self._bucket, "Key": self._full(source)},
@@ -325,33 +333,46 @@ class S3Storage:
                     aborted += 1
         return aborted
 
-    def healthcheck(self, timeout_s: float = 2.0) -> Health:  # noqa: ARG002 - the client's own apply
+    def healthcheck(self, timeout_s: float = 2.0) -> Health:
         began = time.monotonic()
         try:
             with self._asking():
-                self._client.head_bucket(Bucket=self._bucket)
+                self._prober(timeout_s).head_bucket(Bucket=self._bucket)
         except errors.StorageError as error:
             return Health(ok=False, ms=(time.monotonic() - began) * 1000, detail=str(error))
         return Health(ok=True, ms=(time.monotonic() - began) * 1000)
+
+    def _prober(self, timeout_s: float) -> Any:
+        """A client as impatient as asked: half for connecting, half for the answer."""
+        if timeout_s not in self._probers:
+            self._probers[timeout_s] = self._connect(timeout_s / 2, timeout_s / 2, attempts=1)
+        return self._probers[timeout_s]
 
     def _full(self, key: str) -> str:
         return self._prefix + check_key(key)
 
     @contextmanager
-    def _asking(self, key: str | None = None, *, sends_body: bool = False) -> Iterator[None]:
-        """Botocore's errors in our words; counts failures for the breaker."""
+    def _asking(self, key: str | None = None, *, changes: bool = False) -> Iterator[None]:
+        """Botocore's errors in our words; counts failures for the breaker.
+
+        `changes`: the request makes an object, so that a broken line leaves the outcome unknown.
+        """
         self._breaker.check()
         try:
             yield
         except ClientError as error:
-            self._breaker.succeeded()
-            raise _translate(error, key) from error
+            refusal = _translate(error, key, changes=changes)
+            if isinstance(refusal, _STORE_FAILED):
+                self._breaker.failed()
+            else:
+                self._breaker.succeeded()
+            raise refusal from error
         except (EndpointConnectionError, ConnectTimeoutError) as error:
             self._breaker.failed()
             raise errors.Unavailable("The storage cannot be reached.", key=key) from error
         except (ReadTimeoutError, ConnectionClosedError, HTTPClientError) as error:
             self._breaker.failed()
-            kind = errors.OutcomeUnknown if sends_body else errors.Unavailable
+            kind = errors.OutcomeUnknown if changes else errors.Unavailable
             raise kind("The storage stopped answering.", key=key) from error
         except BotoCoreError as error:
             self._breaker.failed()
@@ -359,10 +380,11 @@ class S3Storage:
         self._breaker.succeeded()
 
 
-def _translate(error: ClientError, key: str | None) -> errors.StorageError:
+def _translate(error: ClientError, key: str | None, *, changes: bool) -> errors.StorageError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     if code in {"416", "InvalidRange"}:
         return errors.PreconditionFailed("Beyond the end of the object.", key=key)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind = _CODES.get(code) or _CODES.get(str(status)) or errors.Unavailable
+    failed = errors.OutcomeUnknown if changes and status >= _SERVER_FAILED else errors.Unavailable
+    kind = _CODES.get(code) or _CODES.get(str(status)) or failed
     return kind(f"The storage answers {code or status}.", key=key)
