@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from flask import Flask, g
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
+from playwright.sync_api import sync_playwright
 from sqlalchemy import event
 
 from config_enhanced import Settings
@@ -34,6 +36,11 @@ from tests.databases import fresh_database
 from tests.pages import Page, read_page
 
 POSTGRES_URL = os.environ.get("SCHOOLHOUSE_TEST_DATABASE_URL", "")
+# As root without a sandbox of its own, and asking no other host for anything.
+CHROMIUM_OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 REDIS_URL = os.environ.get("SCHOOLHOUSE_TEST_REDIS_URL", "")
 
 
@@ -218,6 +225,18 @@ def page(app: Flask) -> Callable[..., Page]:
         )
 
     return get
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, one for the whole run: Playwright starts once in a process."""
+    program = os.environ.get("SCHOOLHOUSE_TEST_BROWSER") or shutil.which("chromium")
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
 
 
 class Queries:

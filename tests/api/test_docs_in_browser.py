@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from waitress.server import create_server
 
 from tests.api.test_fuzz import OPERATIONS
@@ -28,20 +28,20 @@ def address(app: Flask) -> Iterator[str]:
     server.close()
 
 
-def test_every_operation_is_drawn_without_a_fault_or_another_host(address: str) -> None:
+def test_every_operation_is_drawn_without_a_fault_or_another_host(
+    address: str, chromium: Browser
+) -> None:
     faults: list[str] = []
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{address}/api/docs")
-        page.wait_for_selector(".opblock")
-        assert page.locator(".opblock").count() == OPERATIONS
-        page.locator(".opblock-post .opblock-summary-control").first.click()
-        page.wait_for_selector(".opblock-body textarea, .opblock-body input")
-        browser.close()
+    page = chromium.new_page()
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}/api/docs")
+    page.wait_for_selector(".opblock")
+    assert page.locator(".opblock").count() == OPERATIONS
+    page.locator(".opblock-post .opblock-summary-control").first.click()
+    page.wait_for_selector(".opblock-body textarea, .opblock-body input")
+    page.close()
     assert not faults
     assert not [url for url in asked if not url.startswith((address, "data:"))]

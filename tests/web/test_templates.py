@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import render_template, render_template_string
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from school.web.headers import POLICY
 from tests.pages import read_page
@@ -168,16 +168,6 @@ def test_chosen_theme_is_written_by_the_server(visitor):
 def address():
     with served_gallery() as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
