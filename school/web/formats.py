@@ -11,9 +11,11 @@ from flask import Flask, g
 from flask_babel import (
     format_date,
     format_datetime,
+    format_decimal,
     format_time,
     get_translations,
     gettext,
+    ngettext,
     to_user_timezone,
 )
 
@@ -54,8 +56,9 @@ def day(value: date | None) -> str:
         return str(gettext("Today"))
     if distance == 1:
         return str(gettext("Yesterday"))
-    pattern = "EEEE d MMMM" if value.year == today.year and abs(distance) < 300 else "d MMMM yyyy"
-    return str(format_date(value, pattern))
+    # The pattern is a translator's to write: "EEEE, d. MMMM" gives 'Freitag, 20. November'.
+    is_near = value.year == today.year and abs(distance) < 300
+    return str(format_date(value, gettext("EEEE d MMMM") if is_near else gettext("d MMMM yyyy")))
 
 
 def moment(value: datetime | None) -> str:
@@ -80,7 +83,9 @@ def size(size_bytes: int | None) -> str:
     amount = float(size_bytes or 0)
     for unit in ("bytes", "kB", "MB", "GB"):
         if amount < 1000 or unit == "GB":
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+            if unit == "bytes":
+                return str(ngettext("%(num)s byte", "%(num)s bytes", int(amount)))
+            return f"{format_decimal(amount, '0.0')} {unit}"
         amount /= 1000
     return ""
 
