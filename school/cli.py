@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -217,21 +218,20 @@ def students() -> None:
     """Students: import a roster, undo an import."""
 
 
-def _attach(group: click.Group, command: click.Command) -> None:
-    """Let a domain's command run inside the application."""
-    if isinstance(command, click.Group):
-        for inner in command.commands.values():
-            if inner.callback is not None:
-                inner.callback = with_app(inner.callback)
-    elif command.callback is not None:
-        command.callback = with_app(command.callback)
-    group.add_command(command)
+def _inside_app(command: click.Command) -> click.Command:
+    """A copy of a domain's command that runs inside the application."""
+    inside = copy(command)
+    if isinstance(inside, click.Group):
+        inside.commands = {name: _inside_app(inner) for name, inner in inside.commands.items()}
+    elif inside.callback is not None:
+        inside.callback = with_app(inside.callback)
+    return inside
 
 
 for _command in (import_command, undo_command, roster_list_command):
-    _attach(students, _command)
-_attach(main, files_commands)
-_attach(main, user_commands)
+    students.add_command(_inside_app(_command))
+main.add_command(_inside_app(files_commands))
+main.add_command(_inside_app(user_commands))
 
 
 @main.group("db")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from school.errors import Invalid
@@ -33,6 +33,7 @@ def pages_of(names: list[str], place: str | None, *, size: int, descending: bool
         return take_page(fetch, place=where, key=tuple, size=size)
 
 
+@settings(deadline=None)
 @given(names=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3), max_size=12),
        size=st.integers(1, 5), descending=st.booleans())
 def test_walking_forwards_and_back_shows_every_row_once(
