@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from flask_babel import format_date
+from flask_babel import format_date, gettext
 
 from school.roster.models import RosterRow
 from school.roster.service.rows import Rank
@@ -133,7 +133,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _day(value: str | None) -> str:
-    return str(format_date(date.fromisoformat(value), "d MMM yyyy")) if value else ""
+    return str(format_date(date.fromisoformat(value), gettext("d MMM yyyy"))) if value else ""
 
 
 def _fixes(row: RosterRow, mapping: Mapping) -> list[tuple[Fix, str]]:

@@ -74,7 +74,7 @@ def gender_labels() -> dict[str, str]:
 
 def long_date(value: date | None) -> str | None:
     """'4 March 2013'."""
-    return str(format_date(value, "d MMMM yyyy")) if value else None
+    return str(format_date(value, gettext("d MMMM yyyy"))) if value else None
 
 
 def own_facts(student: Student) -> list[tuple[str, str]]:
