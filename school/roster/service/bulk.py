@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -26,6 +27,8 @@ from uuid_utils import uuid7
 from school.db import Base, is_postgresql, take_write_lock
 
 Values = Sequence[Any]
+# Values in one SQLite statement: every SQLite takes as many, and more are no faster.
+_MOST_PLACES = 900
 
 
 def _json_encoder() -> Callable[[Any], str]:
@@ -89,10 +92,13 @@ def insert(session: Session, model: type[Base], columns: Sequence[str], rows: li
     if is_postgresql(session):
         _send_arrays(session, _insert_arrays(table, tuple(columns)), rows)
     else:
-        places = ", ".join("?" * len(columns))
-        names = ", ".join(f'"{name}"' for name in columns)
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({places})'  # noqa: S608
-        _send_tuples(session, statement, rows)
+        together = max(_MOST_PLACES // len(columns), 1)
+        whole = len(rows) - len(rows) % together
+        _send_tuples(
+            session,
+            (_insert_places(table, tuple(columns), together), _joined(rows[:whole], together)),
+            (_insert_places(table, tuple(columns), 1), rows[whole:]),
+        )
 
 
 def update(
@@ -116,7 +122,7 @@ def update(
         return
     sets = ", ".join([f'"{name}" = ?' for name in columns] + _counting(table))
     where = " AND ".join(f'"{name}" = ?' for name in keys)
-    _send_tuples(session, f'UPDATE "{table.name}" SET {sets} WHERE {where}', rows)  # noqa: S608
+    _send_tuples(session, (f'UPDATE "{table.name}" SET {sets} WHERE {where}', rows))  # noqa: S608
 
 
 def delete(session: Session, model: type[Base], *, keys: Sequence[str], rows: list[Any]) -> None:
@@ -128,7 +134,7 @@ def delete(session: Session, model: type[Base], *, keys: Sequence[str], rows: li
         _send_arrays(session, _delete_arrays(table, tuple(keys)), rows)
         return
     where = " AND ".join(f'"{name}" = ?' for name in keys)
-    _send_tuples(session, f'DELETE FROM "{table.name}" WHERE {where}', rows)  # noqa: S608
+    _send_tuples(session, (f'DELETE FROM "{table.name}" WHERE {where}', rows))  # noqa: S608
 
 
 def _table(model: type[Base]) -> sa.Table:
@@ -139,11 +145,25 @@ def _counting(table: sa.Table) -> list[str]:
     return ['"version" = "version" + 1'] if "version" in table.columns else []
 
 
-def _send_tuples(session: Session, statement: str, rows: Iterable[Values]) -> None:
+def _send_tuples(session: Session, *statements: tuple[str, Iterable[Values]]) -> None:
     """SQLite."""
     take_write_lock(session)
     raw: Any = session.connection().connection.dbapi_connection
-    raw.executemany(statement, rows)
+    for statement, rows in statements:
+        raw.executemany(statement, rows)
+
+
+def _joined(rows: list[Values], together: int) -> Iterator[Values]:
+    """The values of so many rows at a time, one after the other."""
+    for start in range(0, len(rows), together):
+        yield list(chain.from_iterable(rows[start : start + together]))
+
+
+@lru_cache(maxsize=64)
+def _insert_places(table: sa.Table, columns: tuple[str, ...], together: int) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    places = f"({', '.join('?' * len(columns))})"
+    return f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([places] * together)}'  # noqa: S608
 
 
 def _send_arrays(session: Session, statement: str, rows: list[Values]) -> None:
