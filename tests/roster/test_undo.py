@@ -56,6 +56,14 @@ def test_a_first_import_undone_leaves_nothing(in_school):
     assert counts() == dict.fromkeys(counts(), 0)
 
 
+def test_undo_asks_who_was_worked_on_once_for_many_students(in_school, count_queries):
+    imported = import_file(ROSTERS / "uk-semicolon-cp1252.csv")
+    with count_queries() as asked:
+        take_back(imported)
+    looks = [one for one in asked.statements if one.startswith("SELECT file.owner_id")]
+    assert len(looks) == 2  # once to untie the chunk, once as the guard of the removal
+
+
 def test_a_second_import_undone_leaves_the_first(in_school):
     import_file(ROSTERS / "district-6344.csv")
     before = state()

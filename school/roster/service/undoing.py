@@ -93,7 +93,8 @@ def _created(change_set_id: UUID) -> Iterator[list[UUID]]:
 
 def _loosen(ids: list[UUID], at: datetime) -> None:
     """Untie students nobody worked on from guardians and classes, so that they can go."""
-    free = [student_id for student_id in ids if student_id not in _touched(ids, at)]
+    touched = _touched(ids, at)
+    free = [student_id for student_id in ids if student_id not in touched]
     for model in (StudentGuardian, Enrollment):
         owner: Any = model.student_id
         db.session.execute(
