@@ -251,8 +251,12 @@ def test_german_fits_a_phone(chromium, tmp_path: Path):
             faults = page.evaluate(TOO_WIDE)
             if faults:
                 wide[path] = faults
+        page.goto(f"{demo.url}/students")
+        page.check("tbody tr:first-child input[type=checkbox]")
+        bar = page.locator("form.bulk button:visible").last.bounding_box()
         page.close()
     assert wide == {}
+    assert bar["x"] + bar["width"] <= 390
 
 
 TOO_WIDE = """() => {
