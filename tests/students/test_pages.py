@@ -363,3 +363,18 @@ def test_a_forged_form_is_refused(office, in_school):
     office.sends_token = False
     assert office.post(f"/students/{student.id}/archive").status_code == 422
     assert queries.get_student(student.id).status == StudentStatus.ENROLLED
+
+
+def test_saving_the_facts_of_an_archived_student_leaves_them_archived(office, page, in_school):
+    student = make_student(status="left")
+    with transaction():
+        service.archive_student(student)
+    path = f"/students/{student.id}/edit/facts"
+    shown = page(office, path)
+    fields = {field["name"]: field.get("value", "") for field in shown.forms[-1]["fields"]}
+    assert "status" not in fields and "Archived" in shown.text
+    version = queries.get_student(student.id).version
+    post(office, path, version=str(version), grade_level="8", status="joining")
+    saved = queries.get_student(student.id)
+    assert (saved.grade_level, saved.status) == ("8", StudentStatus.ARCHIVED)
+    assert saved.archived_at is not None and saved.status_before_archive == "left"

@@ -170,3 +170,12 @@ def test_a_gender_in_use_stays_on_the_list(in_school):
     with transaction():
         service.save_genders([("M", "Boy"), ("F", "Girl")])
     assert [(g.code, g.label) for g in queries.list_genders()] == [("M", "Boy"), ("F", "Girl")]
+
+
+def test_the_status_of_an_archived_student_changes_only_by_restoring(in_school):
+    student = make_student()
+    with transaction():
+        service.archive_student(student)
+    with pytest.raises(Conflict, match="Restore this student first"), transaction():
+        service.edit_student(student, version=student.version, status="left")
+    assert queries.get_student(student.id).status == StudentStatus.ARCHIVED

@@ -113,10 +113,13 @@ def edit_student(
 ) -> Student:
     """Change the named facts. `version` is what the editor had read.
 
-    Raises Stale with both sides when somebody else changed any of these facts meanwhile.
+    Raises Stale with both sides when somebody else changed any of these facts meanwhile, and
+    Conflict for the status of an archived student: only restoring brings them back.
     """
     clean = values.checked(changes)
     own = values.checked_custom(custom or {})
+    if "status" in clean and student.status == StudentStatus.ARCHIVED:
+        raise Conflict("Restore this student first.", field="status")
     if student.version != version:
         _refuse_stale(student, clean, own)
     if "admission_number" in clean:

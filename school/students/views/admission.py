@@ -15,7 +15,7 @@ from school.academics.queries import get_class, list_classes
 from school.db import transaction
 from school.permissions import Permission
 from school.students import forms, policy, queries, service
-from school.students.models import Student
+from school.students.models import Student, StudentStatus
 from school.students.queries.listing import grade_levels
 from school.students.views import words
 from school.students.views.blueprint import students as bp
@@ -85,6 +85,8 @@ def edit(student_id: UUID, section: str) -> Response | tuple[str, int] | str:
         form_class = forms.with_own_fields(form_class, queries.list_fields())
     form = form_class(obj=student, **_own_data(student))
     _give_choices(form)
+    if section == "facts" and student.status == StudentStatus.ARCHIVED:
+        del form["status"]  # no choice of the list says "archived": saving it would restore
     return _edit(student, form, section)
 
 
