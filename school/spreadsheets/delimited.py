@@ -50,17 +50,27 @@ class DelimitedSheet:
     def _records(self, stream: TextIO) -> Iterator[Row]:
         reader = csv.reader(_bounded(stream), delimiter=self.delimiter)
         before = self.first_line - 1
-        last = before
+        line = last = before
+        in_the_air = False
         try:
             for number, cells in enumerate(reader):
                 line = last + 1
                 last = before + reader.line_num
                 if number >= MAX_ROWS or len(cells) > MAX_COLUMNS or last > line:
                     _check_shape(number, cells, line=line, last=last)
+                in_the_air = last - line > 1 and cells[-1].endswith(("\n", "\r"))
                 kept = [unmark(cell) for cell in cells] if self.has_marked_cells else cells
                 yield Row(line, cast("list[Cell]", kept))
         except csv.Error as broken:
-            raise Invalid(_UNCLOSED, line=last + 1) from broken
+            raise _refusal(broken, line=last + 1) from broken
+        if in_the_air:  # the file ended before the quotation mark was closed
+            raise Invalid(_UNCLOSED, line=line)
+
+
+def _refusal(broken: csv.Error, *, line: int) -> Invalid | TooLarge:
+    if "field larger" in str(broken):
+        return TooLarge("A cell in line %(line)s is longer than any cell of a list.", line=line)
+    return Invalid(_UNCLOSED, line=line)
 
 
 _UNCLOSED = (
@@ -78,8 +88,7 @@ def _check_shape(number: int, cells: list[str], *, line: int, last: int) -> None
             "Line %(line)s has %(columns)s columns; %(limit)s is the most we can read.",
             line=line, columns=len(cells), limit=MAX_COLUMNS,
         )
-    ends_in_the_air = last - line > 1 and cells[-1].endswith(("\n", "\r"))
-    if last - line > _MAX_LINES_IN_A_ROW or ends_in_the_air:
+    if last - line > _MAX_LINES_IN_A_ROW:
         raise Invalid(_UNCLOSED, line=line)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from school.errors import TooLarge
 from school.spreadsheets.formulas import mark, unmark
 from school.spreadsheets.reading import open_workbook
 from school.spreadsheets.writing import write_csv, write_xlsx
@@ -59,6 +60,20 @@ def test_csv_comes_back_exactly(tmp_path, rows):
     path = tmp_path / "a.csv"
     path.write_bytes(csv_of(table))
     assert [row.cells for row in open_workbook(path, filename="a.csv").sheets[0].rows()] == table
+
+
+def test_a_cell_may_end_with_line_breaks(tmp_path):
+    table = [["first", "second"], ["x", "one\n\ntwo\n"], ["last", "row"]]
+    path = tmp_path / "a.csv"
+    path.write_bytes(csv_of(table))
+    assert [row.cells for row in open_workbook(path, filename="a.csv").sheets[0].rows()] == table
+
+
+def test_a_cell_that_is_too_long_is_called_so(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"first,second\nx," + b"y" * 200_000 + b"\n")
+    with pytest.raises(TooLarge, match="A cell in line 2 is longer"):
+        list(open_workbook(path, filename="a.csv").sheets[0].rows())
 
 
 def test_many_rows_are_written_in_pieces():
