@@ -52,6 +52,8 @@ def extract_sentences(
             yield from _sentence_of_call(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             yield from _sentences_of_table(node)
+        elif isinstance(node, ast.Dict):
+            yield from _subjects_of_settings(node)
 
 
 def _sentence_of_call(call: ast.Call) -> Iterator[Found]:
@@ -66,6 +68,13 @@ def _sentences_of_table(node: ast.Assign | ast.AnnAssign) -> Iterator[Found]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     if isinstance(node.value, ast.Dict) and any(SENTENCE_TABLES.search(getattr(t, "id", "")) for t in targets):
         for value in node.value.values:
+            yield from _texts(value)
+
+
+def _subjects_of_settings(node: ast.Dict) -> Iterator[Found]:
+    """`"EMAIL_SUBJECT_…": "Sentence"`: mails a library sends in our words."""
+    for key, value in zip(node.keys, node.values, strict=True):
+        if isinstance(key, ast.Constant) and str(key.value).startswith("EMAIL_SUBJECT_"):
             yield from _texts(value)
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from babel.messages.catalog import Catalog
 from flask import Flask
 from flask_babel import force_locale
 
+from school.db import db
+from school.mail.models import MailMessage
 from school.permissions import Role
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
@@ -38,6 +41,7 @@ SOURCE = """
 from flask_babel import gettext as _
 MESSAGES = {"full": "This class is full."}
 CODES = {"x": "not a sentence"}
+SETTINGS = {"EMAIL_SUBJECT_RESET": "Your link"}
 def f(n, late):
     raise Conflict("Class %(name)s is full.", field="class_id")
     raise errors.NotFound("There is no such student." if late else "There is no such file.")
@@ -61,6 +65,7 @@ def test_sentences_of_pages_and_of_floors_without_gettext_are_found():
         "There is no such student.",
         "There is no such file.",
         "Half of it",
+        "Your link",
     }
 
 
@@ -231,6 +236,14 @@ def test_dates_sizes_and_numbers_are_german(app: Flask, frozen_clock):
         assert (
             render("{{ ngettext('%(num)s class', '%(num)s classes', 2) }}").render() == "2 Klassen"
         )
+
+
+def test_mail_to_a_german_reader_is_german(app: Flask, school: School):
+    person = make_member(school, Role.TEACHER)
+    app.test_client().post("/reset?locale=de", data={"email": person.email})
+    letter = db.session.scalars(sa.select(MailMessage)).one()
+    assert letter.subject == "Ihr Link für ein neues Passwort"
+    assert "Mit diesem Link legen Sie ein neues Passwort fest." in letter.body
 
 
 @pytest.mark.e2e
