@@ -62,13 +62,14 @@ class DelimitedSheet:
                 kept = [unmark(cell) for cell in cells] if self.has_marked_cells else cells
                 yield Row(line, cast("list[Cell]", kept))
         except csv.Error as broken:
-            raise _refusal(broken, line=last + 1) from broken
+            within_a_line = before + reader.line_num <= last + 1
+            raise _refusal(broken, line=last + 1, within_a_line=within_a_line) from broken
         if in_the_air:  # the file ended before the quotation mark was closed
             raise Invalid(_UNCLOSED, line=line)
 
 
-def _refusal(broken: csv.Error, *, line: int) -> Invalid | TooLarge:
-    if "field larger" in str(broken):
+def _refusal(broken: csv.Error, *, line: int, within_a_line: bool) -> Invalid | TooLarge:
+    if within_a_line and "field larger" in str(broken):
         return TooLarge("A cell in line %(line)s is longer than any cell of a list.", line=line)
     return Invalid(_UNCLOSED, line=line)
 
