@@ -90,7 +90,11 @@ class AdmitForm(NamesForm, FactsForm):
 
 class LinkForm(VersionedForm):
     relationship = StringField(_("Relationship"), validators=[Optional()])
-    has_custody = BooleanField(_("Has custody"), default=True)
+    has_custody = BooleanField(
+        _("Has custody"),
+        default=True,
+        description=_("Without custody the guardian's own account does not see this child."),
+    )
     may_be_contacted = BooleanField(_("May be contacted"), default=True)
     lives_with = BooleanField(_("The student lives with this person"), default=True)
 

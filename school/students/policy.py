@@ -15,8 +15,8 @@ from school.students.queries.visibility import visible_to
 
 
 def may_view(person: Person, student_id: UUID) -> bool:
-    """Staff with STUDENT_VIEW: everybody of their school. Guardians: their children. A student:
-    themselves. Nobody else."""
+    """Staff with STUDENT_VIEW: everybody of their school. Guardians: the children they have
+    custody of. A student: themselves. Nobody else."""
     seen = sa.select(Student.id).where(Student.id == student_id, visible_to(person))
     return db.session.scalar(seen) is not None
 

@@ -378,3 +378,19 @@ def test_saving_the_facts_of_an_archived_student_leaves_them_archived(office, pa
     saved = queries.get_student(student.id)
     assert (saved.grade_level, saved.status) == ("8", StudentStatus.ARCHIVED)
     assert saved.archived_at is not None and saved.status_before_archive == "left"
+
+
+def test_without_custody_the_family_s_pages_are_closed_and_the_form_says_so(
+    office, client_for, page, in_school
+):
+    user = make_member(in_school, Role.GUARDIAN)
+    student = make_student()
+    make_guardian(student, user_id=user.id)
+    family, own = client_for(Role.GUARDIAN, user=user), f"/students/{student.id}"
+    assert page(family, own).h1 == "Zofia Dąbrowska"
+    tie, _guardian = queries.guardian_links(student.id)[0]
+    path = f"{own}/guardians/{tie.id}"
+    assert "Without custody the guardian's own account" in page(office, path).text
+    post(office, path, version=str(tie.version), may_be_contacted="y", lives_with="y")
+    assert family.get(own).status_code == 404
+    assert "Zofia" not in page(family, "/").text

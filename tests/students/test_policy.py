@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from school.db import transaction
 from school.errors import NotFound
 from school.permissions import Permission, Role
-from school.students import policy
+from school.students import policy, queries, service
 from school.students.queries.finding import find_guardians, find_students
 from school.students.queries.listing import StudentFilter, list_students
 from school.tenancy.scope import school_scope
@@ -67,6 +68,22 @@ def test_guardians_see_their_own_children_in_the_school_they_are_in(canaries):
             person = person_in(school_id, Role.GUARDIAN, user_id=user.id)
             assert seen(person) == {child}
             assert [g.phone for g in find_guardians(person, "canary", 50)] == ["1"]
+
+
+def test_a_guardian_without_custody_does_not_see_the_child(canaries):
+    user, found = canaries
+    school_id, (child, _stranger) = next(iter(found.items()))
+    with school_scope(school_id):
+        person = person_in(school_id, Role.GUARDIAN, user_id=user.id)
+        tie, _guardian = queries.guardian_links(child)[0]
+        with transaction():
+            service.edit_link(tie, version=tie.version, has_custody=False)
+        assert seen(person) == set()
+        with pytest.raises(NotFound):
+            policy.get_visible(person, child)
+        with transaction():
+            service.edit_link(tie, version=tie.version, has_custody=True)
+        assert seen(person) == {child}
 
 
 def test_a_user_who_is_guardian_elsewhere_sees_nobody_here(canaries):

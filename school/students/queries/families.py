@@ -160,11 +160,11 @@ def list_siblings(student_id: UUID, visible: sa.ColumnElement[bool] | None = Non
 
 
 def children_of_user(user_id: UUID) -> sa.Select[UUID]:
-    """Ids of the students whose guardian signs in as this user."""
+    """Ids of the students whose guardian, with custody, signs in as this user."""
     return (
         sa.select(StudentGuardian.student_id)
         .join(Guardian, OF_LINK)
-        .where(Guardian.user_id == user_id)
+        .where(Guardian.user_id == user_id, StudentGuardian.has_custody.is_(True))
     )
 
 

@@ -10,7 +10,8 @@ from school.students.queries.families import children_of_user
 
 
 def visible_to(person: Person) -> sa.ColumnElement[bool]:
-    """Staff: all of the school. Guardians: their children. Students: themselves."""
+    """Staff: all of the school. Guardians: the children they have custody of.
+    Students: themselves."""
     if not person.may(Permission.STUDENT_VIEW):
         return sa.false()
     if person.is_staff:
