@@ -109,7 +109,7 @@ def test_rows_count_from_their_first_physical_line(opened):
     (bytes(range(32)) * 40, "This file isn't a list we can read."),
     (b'Name,Class\n"Lee,7A\nLow,7B\nMay,7C\n', "The row in line 2 doesn't end"),
     (b'Name\n"' + b"x\n" * 900, "The row in line 2 doesn't end"),
-    (b'Name\n"' + b"x" * 200_000, "The row in line 2 doesn't end"),
+    (b'Name\n"' + b"x" * 200_000, "A cell in line 2 is longer than any cell of a list."),
     (b"a," * 600 + b"\n", "Line 1 has 601 columns; 500 is the most we can read."),
     (b"," * 2_000_000, "Line 1 is too long to be a row of a list."),
     (b"PK\x03\x04" + bytes(100), "damaged or was not saved completely"),
