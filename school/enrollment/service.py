@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from uuid import UUID
 
+from school import clock
 from school.academics.models import SchoolClass
 from school.audit.log import facts, record, record_change
 from school.audit.models import ChangeSet
@@ -18,6 +19,15 @@ from school.errors import Invalid
 from school.tenancy.scope import current_school_id
 
 FACTS = ("student_id", "class_id", "begins_on", "ends_on")
+_BACK, _AHEAD = timedelta(days=3_653), timedelta(days=731)
+
+
+def refuse_far_day(on: date, *, field: str = "on") -> None:
+    """Raises Invalid for a day nobody means: over ten years back or over two years ahead."""
+    if not -_BACK <= on - clock.today() <= _AHEAD:
+        raise Invalid(
+            "This day is too far off: at most ten years back or two years ahead.", field=field
+        )
 
 
 def place(
@@ -39,6 +49,7 @@ def place_many(
     change_set: ChangeSet | None = None,
 ) -> list[Enrollment]:
     """Put several students in a class; those already in it are left alone."""
+    refuse_far_day(on)
     if school_class.is_archived:
         raise Invalid("Class %(name)s is archived.", field="class_id", name=school_class.name)
     open_ones = queries.find_open_many(student_ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -50,3 +50,29 @@ def test_a_move_on_the_day_of_arrival_keeps_dates_in_order(in_school):
     closed = queries.list_enrollments(student.id)[-1][0]
     assert closed.ends_on >= closed.begins_on
     assert queries.class_of(student.id).id == new.id
+
+
+@pytest.mark.parametrize(
+    ("on", "is_taken"),
+    [
+        (date.min, False),
+        (date(2016, 11, 18), False),
+        (date(2016, 11, 20), True),
+        (date(2028, 11, 20), True),
+        (date(2028, 11, 22), False),
+        (date.max, False),
+    ],
+)
+def test_a_day_nobody_means_is_refused(in_school, frozen_clock, on, is_taken):
+    frozen_clock(datetime(2026, 11, 20, 8, tzinfo=UTC))
+    old, new, student = make_class(), make_class(), make_student()
+    with transaction():
+        service.place(student.id, old, date(2026, 9, 1))
+    if is_taken:
+        with transaction():
+            assert service.place(student.id, new, on).begins_on == on
+    else:
+        with pytest.raises(Invalid, match="too far off") as caught, transaction():
+            service.place_many([student.id], new, on)
+        assert caught.value.field == "on"
+        assert queries.class_of(student.id).id == old.id

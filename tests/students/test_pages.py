@@ -394,3 +394,18 @@ def test_without_custody_the_family_s_pages_are_closed_and_the_form_says_so(
     post(office, path, version=str(tie.version), may_be_contacted="y", lives_with="y")
     assert family.get(own).status_code == 404
     assert "Zofia" not in page(family, "/").text
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_too_far_off_is_refused_beside_its_field(office, in_school, day):
+    old, new = make_class(), make_class()
+    student = make_student(school_class=old)
+    ticked = {"ids": str(student.id), "class_id": str(new.id), "on": day}
+    moved = read_page(post(office, "/students/bulk/move", answers=422, **ticked), status=422)
+    assert "This day is too far off" in moved.text
+    assert class_of(student.id).id == old.id
+    said = {"family_name": "Ito", "admission_number": "9", "status": "enrolled"}
+    said |= {"class_id": str(new.id), "begins_on": day}
+    admitted = read_page(post(office, "/students/admit", answers=422, **said), status=422)
+    assert "This day is too far off" in admitted.text
+    assert queries.find_by_number("9") is None

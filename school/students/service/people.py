@@ -90,6 +90,8 @@ def admit_student(
         }
     )
     values.refuse_taken_number(clean["admission_number"])
+    on = begins_on or clock.today()
+    enrollment.refuse_far_day(on, field="begins_on")
     student = Student(**clean, custom=_without_empty(values.checked_custom(custom or {})))
     student.sort_name = student_sort_name(student.family_name, student.given_name)
     db.session.add(student)
@@ -98,7 +100,6 @@ def admit_student(
     log.record("student.admitted", "student", student.id, after=after, change_set=change_set)
     index_students([student.id])
     if school_class is not None:
-        on = begins_on or clock.today()
         enrollment.place(student.id, school_class, on, change_set=change_set)
     return student
 
