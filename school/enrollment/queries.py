@@ -62,13 +62,3 @@ def list_enrollments(student_id: UUID) -> list[tuple[Enrollment, str]]:
         .order_by(Enrollment.begins_on.desc(), Enrollment.id.desc())
     )
     return [(enrollment, name) for enrollment, name in rows]
-
-
-def count_open() -> dict[UUID, int]:
-    """Class id → how many are in it now."""
-    rows = db.session.execute(
-        sa.select(Enrollment.class_id, sa.func.count())
-        .where(Enrollment.ends_on.is_(None))
-        .group_by(Enrollment.class_id)
-    )
-    return {class_id: count for class_id, count in rows}  # noqa: C416 - rows are not pairs

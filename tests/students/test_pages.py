@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from school import clock
 from school.audit.models import AuditEvent
 from school.db import db, transaction
 from school.enrollment.queries import class_of
@@ -409,3 +410,15 @@ def test_a_day_too_far_off_is_refused_beside_its_field(office, in_school, day):
     admitted = read_page(post(office, "/students/admit", answers=422, **said), status=422)
     assert "This day is too far off" in admitted.text
     assert queries.find_by_number("9") is None
+
+
+def test_archived_students_are_in_no_class_and_not_counted(office, page, in_school):
+    school_class = make_class("8B")
+    make_student(given_name="Jan", school_class=school_class)
+    gone = make_student(given_name="Ewa", school_class=school_class)
+    with transaction():  # as an import archives who is gone: the place in the class stays open
+        gone.status, gone.archived_at = StudentStatus.ARCHIVED, clock.now()
+    shown = page(office, f"/classes/{school_class.id}")
+    assert "Jan" in shown.text and "Ewa" not in shown.text and "1 student" in shown.text
+    counted = re.search(r"8B</a>.*?<td class=\"end num\">(\d+)</td>", page(office, "/classes").html)
+    assert counted and counted.group(1) == "1"

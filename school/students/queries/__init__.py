@@ -22,6 +22,9 @@ from school.students.queries.fields import get_field as get_field
 from school.students.queries.fields import list_fields as list_fields
 from school.students.queries.fields import list_genders as list_genders
 from school.students.queries.people import (
+    count_by_class as count_by_class,
+)
+from school.students.queries.people import (
     find_by_number as find_by_number,
 )
 from school.students.queries.people import (

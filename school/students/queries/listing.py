@@ -46,7 +46,10 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class StudentFilter:
-    """What the address of the list asks for. `status` "" is the roll, "all" everybody."""
+    """What the address of the list asks for.
+
+    `status` "" is the roll, "all" everybody, "kept" everybody but the archived.
+    """
 
     q: str = ""
     status: str = ""
@@ -230,10 +233,7 @@ def _fetch_group(
 
 
 def _conditions(wanted: StudentFilter) -> Iterator[sa.ColumnElement[bool]]:
-    if not wanted.status:
-        yield Student.status.in_(ON_ROLL)
-    elif wanted.status != "all":
-        yield Student.status == wanted.status
+    yield from _of_status(wanted.status)
     if wanted.class_id:
         yield Student.id.in_(_in_class(wanted.class_id))
     if wanted.no_class:
@@ -249,6 +249,15 @@ def _conditions(wanted: StudentFilter) -> Iterator[sa.ColumnElement[bool]]:
                 StudentGuardian.student_id == Student.id,
             )
         )
+
+
+def _of_status(status: str) -> Iterator[sa.ColumnElement[bool]]:
+    if not status:
+        yield Student.status.in_(ON_ROLL)
+    elif status == "kept":
+        yield Student.status != StudentStatus.ARCHIVED
+    elif status != "all":
+        yield Student.status == status
 
 
 def _is_in_some_class() -> sa.ColumnElement[bool]:

@@ -9,8 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school.db import db
+from school.enrollment.models import Enrollment
 from school.errors import NotFound
-from school.students.models import Student
+from school.students.models import Student, StudentStatus
 
 _TAIL = re.compile(r"(\d+)(?!.*\d)")
 
@@ -32,6 +33,22 @@ def get_students(student_ids: Collection[UUID]) -> list[Student]:
             .order_by(Student.sort_name, Student.id)
         )
     )
+
+
+def count_by_class(class_id: UUID | None = None) -> dict[UUID, int]:
+    """Class id → how many are in it now; the archived are in none. One class, or all of them."""
+    counting = (
+        sa.select(Enrollment.class_id, sa.func.count())
+        .join(
+            Student,
+            (Student.school_id == Enrollment.school_id) & (Student.id == Enrollment.student_id),
+        )
+        .where(Enrollment.ends_on.is_(None), Student.status != StudentStatus.ARCHIVED)
+        .group_by(Enrollment.class_id)
+    )
+    if class_id is not None:
+        counting = counting.where(Enrollment.class_id == class_id)
+    return {found: count for found, count in db.session.execute(counting)}  # noqa: C416 - rows
 
 
 def find_by_number(admission_number: str) -> Student | None:

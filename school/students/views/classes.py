@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 from school.academics import queries, service
 from school.cache import remember
 from school.db import transaction
-from school.enrollment.queries import count_open
 from school.permissions import Permission
 from school.students.forms import ClassForm
+from school.students.queries import count_by_class
 from school.students.queries.listing import StudentFilter, list_students
 from school.students.views import words
 from school.students.views.blueprint import classes as bp
@@ -33,7 +33,7 @@ def class_counts() -> dict[str, int]:
         current_school_id(),
         "students",
         "class-counts",
-        lambda: {str(class_id): count for class_id, count in count_open().items()},
+        lambda: {str(class_id): count for class_id, count in count_by_class().items()},
     )
     return made
 
@@ -71,7 +71,7 @@ def show(class_id: UUID) -> str:
     school_class = queries.get_class(class_id)
     found = list_students(
         the_person(),
-        StudentFilter(status="all", class_id=class_id),
+        StudentFilter(status="kept", class_id=class_id),
         place=read_place(request.args.get("place")),
         size=CLASS_ROWS,
     )
