@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from school.db import db
 from school.search.index import after_prefix, having_word
 from school.search.models import Kind, SearchWord
-from school.search.words import words_of
+from school.search.words import contact_question, words_of
 
 BROAD = 2_000
 _MOST_WORDS = 8
@@ -32,7 +32,8 @@ def match(kind: Kind, entity_id: Any, question: str) -> Match:
     thousands, the list is read in its order instead and each row asked for the words: the first
     page fills long before the thousands are gathered and sorted.
     """
-    words = list(dict.fromkeys(words_of(question)))[:_MOST_WORDS]
+    asked = contact_question if kind == Kind.GUARDIAN else words_of
+    words = list(dict.fromkeys(asked(question)))[:_MOST_WORDS]
     if not words:
         return Match([sa.false()] if question.strip() else [])
     counts = _counts(kind, words)

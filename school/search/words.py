@@ -35,9 +35,12 @@ _LETTERS = str.maketrans(
     }
 )
 _WORD = re.compile(r"[^\W_]+")
+_DIGITS = re.compile(r"\d+")
+# A telephone number with the gaps people write in it, standing alone.
+_NUMBER = re.compile(r"(?<!\S)[+(]{0,2}\d[\d\s()./-]*(?!\S)")
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def fold(text: str) -> str:
     """Lower case without marks: 'Dąbrowska' → 'dabrowska', 'Ñgata' → 'ngata'."""
     if text.isascii():
@@ -47,7 +50,7 @@ def fold(text: str) -> str:
     return bare.casefold()
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def words_of(text: str) -> tuple[str, ...]:
     """The folded words of a text; an apostrophe or hyphen parts words and joins them too.
 
@@ -59,3 +62,30 @@ def words_of(text: str) -> tuple[str, ...]:
         for chunk in folded.split():
             words.setdefault("".join(_WORD.findall(chunk)))
     return tuple(word[:60] for word in words if word)
+
+
+def contact_words(phone: str | None, email: str | None) -> set[str]:
+    """By what a person's telephone and e-mail are found: a number as one word, with and without
+    its first group ("0113 496 0000" by 0113… and by 496…), an address as one word and by the
+    later parts of the name in it. Few, because every guardian has them.
+    """
+    groups = _DIGITS.findall(phone or "")
+    words = {"".join(groups), "".join(groups[1:])} if groups else set(words_of(phone or ""))
+    if email:
+        address = fold(email)
+        words.add(address)
+        words.update(words_of(address.partition("@")[0])[1:])
+    return {word[:60] for word in words if word}
+
+
+def contact_question(question: str) -> tuple[str, ...]:
+    """The words of a question about people who have `contact_words`: the groups of a telephone
+    number are one word, an e-mail address is one."""
+    words: dict[str, None] = {}
+    for chunk in _NUMBER.sub(_without_gaps, fold(question)).split():
+        words.update(dict.fromkeys([chunk[:60]] if "@" in chunk[1:] else words_of(chunk)))
+    return tuple(words)
+
+
+def _without_gaps(number: re.Match[str]) -> str:
+    return "".join(_DIGITS.findall(number[0]))

@@ -6,6 +6,7 @@ import pytest
 
 from school.permissions import Person, Role
 from school.search import matching
+from school.students.queries.families import list_guardians
 from school.students.queries.listing import StudentFilter, list_students
 from tests.factories.students import make_guardian, make_student
 
@@ -72,3 +73,21 @@ def test_a_guardian_who_changes_name_is_found_by_the_new_one(office):
         service.edit_guardian(guardian, version=guardian.version, name="Anna Lis")
     assert found(office, "wojcik") == set()
     assert found(office, "lis") == {"Zofia Dąbrowska"}
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize(
+    "q",
+    ["0113 496", "(0113) 496-0000", "01134960000", "496 00", "jo.ev", "evans", "jo.evans@exam",
+     "smith 0113", "0113 496 0000 smith", "SMITH jo.evans@example.org"],
+)  # fmt: skip
+def test_a_guardian_is_found_by_telephone_and_address_however_they_are_typed(office, q):
+    make_guardian(name="Ann Smith", phone="0113 496 0000", email="jo.evans@example.org")
+    make_guardian(name="Ben Smithers", phone="0114 497 0000", email="ben@example.org")
+    assert [row.name for row in list_guardians(office, q, None).rows] == ["Ann Smith"]
+
+
+@pytest.mark.parametrize("q", ["0113 497", "example", "@", "jo@example.org"])
+def test_another_number_or_address_finds_no_guardian(office, q):
+    make_guardian(name="Ann Smith", phone="0113 496 0000", email="jo.evans@example.org")
+    assert list_guardians(office, q, None).rows == []

@@ -4,9 +4,9 @@ One of the few places where tenant tables are written with Core. The walls of th
 stand here, so every row carries its school_id and every update names it.
 
 Values come in storage form (ids as 32 hex digits, JSON and dates as text): SQLite takes them as
-they are by executemany, PostgreSQL as one array per column. PostgreSQL refuses COPY into tables
-under row-level security, and COPY into a temporary table followed by INSERT … SELECT writes
-everything twice; unnest is the fastest way in that keeps the walls up.
+they are, PostgreSQL casts them. PostgreSQL refuses COPY into tables under row-level security, and
+COPY into a temporary table followed by INSERT … SELECT writes everything twice; one JSON text for
+all rows is the fastest way in that keeps the walls up.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import contextlib
 import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -27,8 +29,10 @@ from uuid_utils import uuid7
 from school.db import Base, is_postgresql, take_write_lock
 
 Values = Sequence[Any]
-# Values in one SQLite statement: every SQLite takes as many, and more are no faster.
-_MOST_PLACES = 900
+_FEW_PAGES = {"cache_size": -16384, "mmap_size": 0}
+# How many values one SQLite statement takes: first as many as every SQLite allows, then fewer
+# for the rest of the rows.
+_PLACES = (30_000, 4_000, 600, 1)
 
 
 def _json_encoder() -> Callable[[Any], str]:
@@ -54,6 +58,56 @@ def without_cycle_search() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextlib.contextmanager
+def with_little_memory(session: Session) -> Iterator[None]:
+    """Let SQLite keep few pages meanwhile: an import writes far more than it reads again, and
+    the pages of a large database would count as this process's memory."""
+    if is_postgresql(session):
+        yield
+        return
+    raw: Any = session.connection().connection.dbapi_connection
+    before = {name: raw.execute(f"PRAGMA {name}").fetchone()[0] for name in _FEW_PAGES}
+    for name, value in _FEW_PAGES.items():
+        raw.execute(f"PRAGMA {name}={value}")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            raw.execute(f"PRAGMA {name}={value}")
+
+
+class Sender:
+    """Sends rows while the next ones are made ready: the database works on one processor, Python
+    on another.
+
+    Session and connection go to the background and back: `wait` before touching them.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="roster-sender")
+        self._sent: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, fault: type[BaseException] | None, *_: object) -> None:
+        # Also after a fault: nobody may roll back while rows are on their way.
+        self._pool.shutdown(wait=True)
+        if fault is None:
+            self.wait()
+
+    def send(self, act: Callable[[], None]) -> None:
+        """Do `act` in the background, for the same school and application as here."""
+        self.wait()
+        self._sent = self._pool.submit(copy_context().run, act)
+
+    def wait(self) -> None:
+        """Until the session is free again. Raises what sending raised."""
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            sent.result()
 
 
 def plan_for_many(session: Session) -> None:
@@ -92,13 +146,7 @@ def insert(session: Session, model: type[Base], columns: Sequence[str], rows: li
     if is_postgresql(session):
         _send_arrays(session, _insert_arrays(table, tuple(columns)), rows)
     else:
-        together = max(_MOST_PLACES // len(columns), 1)
-        whole = len(rows) - len(rows) % together
-        _send_tuples(
-            session,
-            (_insert_places(table, tuple(columns), together), _joined(rows[:whole], together)),
-            (_insert_places(table, tuple(columns), 1), rows[whole:]),
-        )
+        _send_tuples(session, *_in_batches(table.name, tuple(columns), rows))
 
 
 def update(
@@ -153,17 +201,30 @@ def _send_tuples(session: Session, *statements: tuple[str, Iterable[Values]]) ->
         raw.executemany(statement, rows)
 
 
-def _joined(rows: list[Values], together: int) -> Iterator[Values]:
+def _in_batches(
+    table: str, columns: tuple[str, ...], rows: list[Values]
+) -> Iterator[tuple[str, Iterable[Values]]]:
+    """Few statements of many rows: SQLite's driver comes back to Python after each."""
+    start = 0
+    for places in _PLACES:
+        together = max(places // len(columns), 1)
+        end = len(rows) - (len(rows) - start) % together
+        if end > start:
+            yield _insert_places(table, columns, together), _joined(rows, start, end, together)
+        start = end
+
+
+def _joined(rows: list[Values], start: int, end: int, together: int) -> Iterator[Values]:
     """The values of so many rows at a time, one after the other."""
-    for start in range(0, len(rows), together):
-        yield list(chain.from_iterable(rows[start : start + together]))
+    for first in range(start, end, together):
+        yield list(chain.from_iterable(rows[first : first + together]))
 
 
 @lru_cache(maxsize=64)
-def _insert_places(table: sa.Table, columns: tuple[str, ...], together: int) -> str:
+def _insert_places(table: str, columns: tuple[str, ...], together: int) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
     places = f"({', '.join('?' * len(columns))})"
-    return f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([places] * together)}'  # noqa: S608
+    return f'INSERT INTO "{table}" ({names}) VALUES {", ".join([places] * together)}'  # noqa: S608
 
 
 def _send_arrays(session: Session, statement: str, rows: list[Values]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -46,7 +47,7 @@ def commit(import_id: UUID, *, tell: Progress = silent) -> Committed:
     bulk.plan_for_many(db.session())
     imported = get_import(import_id)
     change_set = _open_change_set(imported)
-    with bulk.without_cycle_search():
+    with bulk.without_cycle_search(), bulk.with_little_memory(db.session()):
         counts = _write_all(imported, change_set, tell)
     _remember_columns(imported)
     _close(imported, change_set, counts)
@@ -56,13 +57,19 @@ def commit(import_id: UUID, *, tell: Progress = silent) -> Committed:
 
 
 def _write_all(imported: RosterImport, change_set: ChangeSet, tell: Progress) -> dict[str, Any]:
-    writer = _Writer(imported, change_set)
     total = max(int(imported.counts.get("rows", 0)), 1)
     done = 0
-    for chunk in _chunks(imported):
-        writer.write(chunk)
-        done += len(chunk)
-        tell(0.95 * done / total, f"Saved {done:,} of {total:,} rows")
+    chunks = _chunks(imported)
+    with bulk.Sender() as sender:
+        writer = _Writer(imported, change_set, sender)
+        chunk = next(chunks, [])
+        while chunk:
+            send = writer.judge(chunk)
+            sender.wait()
+            done += len(chunk)
+            chunk = next(chunks, [])  # read before the session is busy again
+            sender.send(send)
+            tell(0.95 * done / total, f"Saved {done:,} of {total:,} rows")
     return writer.finish()
 
 
@@ -149,8 +156,9 @@ def _chunks(imported: RosterImport) -> Iterator[list[Staged]]:
 class _Writer:
     """Judges the rows against the school as it is now, and writes what follows."""
 
-    def __init__(self, imported: RosterImport, change_set: ChangeSet) -> None:
+    def __init__(self, imported: RosterImport, change_set: ChangeSet, sender: bulk.Sender) -> None:
         session = db.session()
+        self.sender = sender
         mapping = Mapping.from_json(imported.mapping or {})
         self.imported = imported
         self.directory = Directory(session, current_school_id())
@@ -162,11 +170,16 @@ class _Writer:
         book = GuardianBook(session, is_empty=self.directory.is_empty)
         at = change_set.committed_at
         assert at is not None
-        self.ledger = Ledger(session, imported, change_set, self.directory, book, at=at)
+        self.ledger = Ledger(
+            session, imported, change_set, self.directory, book, at=at, wait=sender.wait
+        )
         self.outcomes: Counter[str] = Counter()
         self.kept = 0
 
-    def write(self, chunk: list[Staged]) -> None:
+    def judge(self, chunk: list[Staged]) -> Callable[[], None]:
+        """An act that writes what follows from these rows."""
+        if not self.directory.is_empty:
+            self.sender.wait()  # whoever is looked up may be on the way
         by_number = self.directory.by_number(row.student.get("admission_number") for row in chunk)
         by_id = self.directory.by_id(
             UUID(row.verdict.student_id)
@@ -177,11 +190,10 @@ class _Writer:
             known = by_number.get(row.student.get("admission_number", "")) or by_id.get(
                 row.verdict.student_id or ""
             )
-            self._write_row(row, known)
-        self.ledger.flush()
-        bulk.plan_for_many(db.session())
+            self._judge_row(row, known)
+        return partial(_send, self.ledger.take())
 
-    def _write_row(self, row: Staged, known: Known | None) -> None:
+    def _judge_row(self, row: Staged, known: Known | None) -> None:
         self.matcher.judge(row, known)
         verdict = row.verdict
         self.outcomes[verdict.outcome] += 1
@@ -225,6 +237,11 @@ class _Writer:
             counts["archived"] = archive_gone(self.imported.id, self.ledger)
         self.ledger.index_renamed()
         return counts
+
+
+def _send(act: Callable[[], None]) -> None:
+    act()
+    bulk.plan_for_many(db.session())
 
 
 def _count_left_out(import_id: UUID) -> int:

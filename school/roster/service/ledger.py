@@ -5,8 +5,9 @@ enrollments, own fields, words to find them by, the new base, and one audit even
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -30,11 +31,12 @@ from school.roster.service.verdict import GuardianChange, GuardianSaid
 from school.search.models import Kind, SearchWord
 from school.search.words import words_of
 from school.students.models import CustomField, Guardian, Student, StudentGuardian, StudentStatus
-from school.students.queries.families import digits_of
 from school.students.service.words import (
     guardian_sort_name,
+    guardian_words,
     index_guardians,
     index_students,
+    name_words,
     student_sort_name,
 )
 
@@ -121,6 +123,10 @@ KEY = ("school_id", "id")
 _FOUND_BY = ("family_name", "given_name", "preferred_name", "admission_number")
 
 
+Rows = dict[type[Base], tuple[tuple[str, ...], list[Any]]]
+Updates = defaultdict[tuple[str, tuple[str, ...]], list[Any]]
+
+
 class Ledger:
     """Rows waiting to be sent. `flush` sends them in an order that foreign keys allow."""
 
@@ -133,6 +139,7 @@ class Ledger:
         book: GuardianBook,
         *,
         at: datetime,
+        wait: Callable[[], None],
     ) -> None:
         self.session = session
         self.directory = directory
@@ -141,8 +148,8 @@ class Ledger:
         self.import_id = imported.id.hex
         self.at = bulk.instant(session, at)
         self.today = clock.today().isoformat()
-        self.rows: dict[type[Base], tuple[tuple[str, ...], list[Any]]] = {}
-        self.updates: dict[tuple[str, tuple[str, ...]], list[Any]] = defaultdict(list)
+        self.rows: Rows = {}
+        self.updates: Updates = defaultdict(list)
         # Whose search words must be written afresh at the end.
         self.renamed_students: set[UUID] = set()
         self.renamed_guardians: set[UUID] = set()
@@ -152,7 +159,7 @@ class Ledger:
         self._event_tail = self._who(change_set)
         self._load_classes()
         self._load_fields()
-        self._numbers = NumberGiver(session)
+        self._numbers = NumberGiver(session, wait)
 
     def _who(self, change_set: ChangeSet) -> tuple[Any, ...]:
         actor = current_actor()
@@ -210,7 +217,7 @@ class Ledger:
         self._index(
             Kind.STUDENT,
             student_id,
-            _words(
+            name_words(
                 [student.get(name) for name in _FOUND_BY] + [one["name"] for one in row.guardians]
             ),
         )
@@ -301,7 +308,7 @@ class Ledger:
             ),
         )
         self.book.add(guardian_id, name, phone, email)
-        self._index(Kind.GUARDIAN, guardian_id, _words((name, email, phone, digits_of(phone))))
+        self._index(Kind.GUARDIAN, guardian_id, guardian_words(name, phone, email))
         self.note(
             "guardian.added",
             "guardian",
@@ -406,8 +413,9 @@ class Ledger:
         )
 
     def _index(self, kind: Kind, entity_id: str, words: Iterable[str]) -> None:
-        for word in words:
-            self.add(SearchWord, _WORD, (self.school_id, kind.value, word, entity_id))
+        school_id, name = self.school_id, kind.value
+        rows = self.rows.setdefault(SearchWord, (_WORD, []))[1]
+        rows.extend([(school_id, name, word, entity_id) for word in words])
 
     def note(
         self,
@@ -579,16 +587,22 @@ class Ledger:
 
     def flush(self) -> None:
         """Send everything gathered since the last time."""
-        bulk.delete(self.session, StudentGuardian, keys=KEY, rows=self.unlinked)
-        self._send_updates()
+        self.take()()
+
+    def take(self) -> Callable[[], None]:
+        """What was gathered since the last time, as an act that sends it; gathering begins anew."""
+        unlinked, updates, rows = self.unlinked, self.updates, self.rows
+        self.unlinked, self.updates, self.rows = [], defaultdict(list), {}
+        return partial(self._send, unlinked, updates, rows)
+
+    def _send(self, unlinked: list[Any], updates: Updates, rows: Rows) -> None:
+        bulk.delete(self.session, StudentGuardian, keys=KEY, rows=unlinked)
+        self._send_updates(updates)
         for table in _ORDER:
-            columns, rows = self.rows.get(table, ((), []))
+            columns, values = rows.pop(table, ((), []))
             if table is SearchWord:
-                rows.sort()  # in the order of the index: neighbours land on the same page
-            bulk.insert(self.session, table, columns, rows)
-        self.rows.clear()
-        self.updates.clear()
-        self.unlinked = []
+                values.sort()  # in the order of the index: neighbours land on the same page
+            bulk.insert(self.session, table, columns, values)
 
     def index_renamed(self) -> None:
         """Write the search words of changed people afresh, once all rows are sent."""
@@ -597,8 +611,8 @@ class Ledger:
         if self.renamed_students:
             index_students(self.renamed_students)
 
-    def _send_updates(self) -> None:
-        for (kind, columns), rows in self.updates.items():
+    def _send_updates(self, updates: Updates) -> None:
+        for (kind, columns), rows in updates.items():
             if kind == "record":
                 self._send_records(rows)
             else:
@@ -669,10 +683,6 @@ _TABLES: dict[str, type[Base]] = {
     "link": StudentGuardian,
     "enrollment": Enrollment,
 }
-
-
-def _words(texts: Iterable[str | None]) -> set[str]:
-    return {word for text in texts if text for word in words_of(text)}
 
 
 def dashed(hexadecimal: str) -> str:

@@ -19,7 +19,7 @@ from school.roster.sheet.problems import Problem
 from school.roster.sheet.targets import Target, guardian_part
 from school.roster.sheet.values import STUDENT_FIELDS
 
-CHUNK_ROWS = 2_000
+CHUNK_ROWS = 1_000
 COLUMNS = (
     "school_id",
     "import_id",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingType
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def stage(
         roster = _understand(imported, path, targets or {})
         if roster.mapping.faults():
             return _finish(imported, {"faults": roster.mapping.faults()})
-        with bulk.without_cycle_search():
+        with bulk.without_cycle_search(), bulk.with_little_memory(db.session()):
             counts = _stage_rows(imported, roster, tell)
     except DomainError as error:
         return _refuse(imported, error)
@@ -145,25 +146,24 @@ def _stage_rows(imported: RosterImport, roster: Roster, tell: Progress) -> dict[
     )
     tally = Tally(GuardianBook(session, is_empty=directory.is_empty), _class_names(directory))
     ids = (imported.school_id.hex, imported.id.hex)
-    done = 0
-    for chunk in _chunks(roster):
-        bulk.plan_for_many(session)
-        matcher.match(chunk)
-        settled_later = [row for row in chunk if row.line in matcher.undecided]
-        tally.add(row for row in chunk if row.line not in matcher.undecided)
-        with transaction():
-            bulk.insert(
-                session,
-                RosterRow,
-                COLUMNS,
-                [row.stored(*ids) for row in chunk],
-            )
-        done += len(chunk)
-        tally.waiting += len(settled_later)
-        tell(done / max(roster.student_rows, 1), f"Read {done:,} of {roster.student_rows:,} rows")
+    done, total = 0, roster.student_rows
+    with bulk.Sender() as sender:
+        for chunk in _chunks(roster):
+            sender.wait()
+            bulk.plan_for_many(session)
+            matcher.match(chunk)
+            tally.add(row for row in chunk if row.line not in matcher.undecided)
+            sender.send(partial(_store, [row.stored(*ids) for row in chunk]))
+            done += len(chunk)
+            tell(done / max(total, 1), f"Read {done:,} of {total:,} rows")
     with transaction():
         _settle(imported, matcher, tally)
     return {**tally.counts(), "rows": done, "remarks": [one.sentence for one in roster.remarks]}
+
+
+def _store(rows: list[Any]) -> None:
+    with transaction() as session:
+        bulk.insert(session, RosterRow, COLUMNS, rows)
 
 
 def _chunks(roster: Roster) -> Iterator[list[Staged]]:
@@ -218,7 +218,6 @@ class Tally:
 
     def __init__(self, book: GuardianBook, class_names: set[str]) -> None:
         self.outcomes: Counter[str] = Counter()
-        self.waiting = 0
         self.guardians = Counter({"new": 0, "merged": 0})
         self._book = book
         self._class_names = class_names

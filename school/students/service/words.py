@@ -14,9 +14,9 @@ from school.enrollment.models import Enrollment
 from school.files.models import File, OwnerKind
 from school.search import index
 from school.search.models import Kind, SearchWord
-from school.search.words import fold, words_of
+from school.search.words import contact_words, fold, words_of
 from school.students.models import Guardian, Student, StudentGuardian
-from school.students.queries.families import OF_LINK, digits_of
+from school.students.queries.families import OF_LINK
 from school.tenancy.scope import current_school_id
 
 _CHUNK = 500
@@ -31,6 +31,20 @@ def guardian_sort_name(name: str) -> str:
     """The last word first: "Katarzyna Dąbrowska" stands under D."""
     words = fold(name).split()
     return " ".join([*words[-1:], *words[:-1]])[:400]
+
+
+def name_words(texts: Iterable[str | None]) -> set[str]:
+    """By what a student is found: names and the number."""
+    words: set[str] = set()
+    for text in texts:
+        if text:
+            words.update(words_of(text))
+    return words
+
+
+def guardian_words(name: str, phone: str | None, email: str | None) -> set[str]:
+    """By what a guardian is found."""
+    return {*words_of(name), *contact_words(phone, email)}
 
 
 def index_students(student_ids: Collection[UUID]) -> None:
@@ -59,7 +73,7 @@ def _index_students(ids: list[UUID]) -> None:
             Student.preferred_name,
         ).where(Student.id.in_(ids))
     )
-    found = {row[0]: [*row[1:], *names.get(row[0], [])] for row in students}
+    found = {row[0]: name_words([*row[1:], *names.get(row[0], [])]) for row in students}
     _replace_words(Kind.STUDENT, ids, found)
 
 
@@ -74,7 +88,10 @@ def index_guardians(guardian_ids: Collection[UUID]) -> None:
                 Guardian.id.in_(chunk)
             )
         )
-        found = {row[0]: [row[1], row[2], row[3], digits_of(row[3])] for row in rows}
+        found = {
+            guardian_id: guardian_words(name, phone, email)
+            for guardian_id, name, email, phone in rows
+        }
         _replace_words(Kind.GUARDIAN, chunk, found)
         touched |= set(
             db.session.scalars(
@@ -84,15 +101,9 @@ def index_guardians(guardian_ids: Collection[UUID]) -> None:
     index_students(touched)
 
 
-def _replace_words(kind: Kind, ids: list[UUID], found: dict[UUID, list[str | None]]) -> None:
+def _replace_words(kind: Kind, ids: list[UUID], found: dict[UUID, set[str]]) -> None:
     """One look, one delete and one insert for all of them."""
-    wanted = {
-        (entity_id, word)
-        for entity_id, texts in found.items()
-        for text in texts
-        if text
-        for word in words_of(text)
-    }
+    wanted = {(entity_id, word) for entity_id, words in found.items() for word in words}
     rows = db.session.execute(
         sa.select(SearchWord.entity_id, SearchWord.word).where(
             SearchWord.kind == kind, SearchWord.entity_id.in_(ids)
