@@ -422,3 +422,36 @@ def test_archived_students_are_in_no_class_and_not_counted(office, page, in_scho
     assert "Jan" in shown.text and "Ewa" not in shown.text and "1 student" in shown.text
     counted = re.search(r"8B</a>.*?<td class=\"end num\">(\d+)</td>", page(office, "/classes").html)
     assert counted and counted.group(1) == "1"
+
+
+def overtaken(app, monkeypatch, student, **theirs):
+    """Another editor saves after ours has read the student and before it writes."""
+    engine, real = sa.create_engine(app.config["OWNER_URL"]), service.edit_student
+    table = Student.__table__
+
+    def edit(*args, **kwargs):
+        monkeypatch.setattr(service, "edit_student", real)
+        with engine.begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id == student.id)
+                .values(version=table.c.version + 1, **theirs)
+            )
+        engine.dispose()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(service, "edit_student", edit)
+
+
+def test_the_same_moment_still_shows_both_values(app, office, in_school, monkeypatch):
+    student = make_student(town="Kelby")
+    path = f"/students/{student.id}/edit/contact"
+    overtaken(app, monkeypatch, student, town="Marston")
+    answer = post(office, path, answers=409, version="1", town="Ashcombe", phone="2")
+    shown = read_page(answer, status=409)
+    assert "Marston" in shown.text and "Ashcombe" in shown.text
+    form = next(f for f in shown.forms if f.get("action") == path)
+    values = {f["name"]: f["value"] for f in form["fields"] if f.get("type") != "radio"}
+    post(office, path, **{**values, "town": "Ashcombe", "phone": "2"})
+    saved = queries.get_student(student.id)
+    assert (saved.town, saved.phone) == ("Ashcombe", "2")

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import render_template, request
 from flask_babel import gettext as _
+from sqlalchemy.orm.exc import StaleDataError
 
 from school.db import db, transaction
 from school.errors import DomainError, Stale
@@ -20,11 +21,13 @@ Answer = tuple[str, int]
 def save(
     form: Form, act: Callable[[], object], *, fresh_version: Callable[[], int]
 ) -> Answer | None:
-    """Run `act` in a transaction. None when it is saved, or when the form says what is wrong;
-    the conflict page (409) when somebody else was faster."""
+    """Run `act` in a transaction; once more if it was overtaken while writing.
+
+    None when it is saved, or when the form says what is wrong; the conflict page (409) when
+    somebody else was faster.
+    """
     try:
-        with transaction():
-            act()
+        _run(act)
     except Stale as error:
         db.session.expire_all()
         return conflict_page(form, error, version=fresh_version())
@@ -33,6 +36,17 @@ def save(
             raise
         show_on_form(form, error)
     return None
+
+
+def _run(act: Callable[[], object]) -> None:
+    try:
+        with transaction():
+            act()
+    except StaleDataError:
+        # Saved by another between our reading and our writing. Rolled back, every row is read
+        # anew, so the second run sees the newer version and can say what differs (Stale).
+        with transaction():
+            act()
 
 
 def conflict_page(form: Form, error: Stale, *, version: int) -> Answer:
