@@ -19,8 +19,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from school import clock
 from school.audit.actor import Actor, acting_as
+from school.errors import Invalid
 from school.permissions import Permission, Person
 from school.tenancy.scope import school_scope
+from school.web.keepable import UNKEEPABLE, find_faults, is_keepable
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -112,6 +114,7 @@ def _open_request() -> BaseResponse | None:
     _enter(person)
     if request.endpoint is None:
         return None  # 404 and 405 answer themselves
+    _refuse_unkeepable()
     access = access_of(current_app, request.endpoint)
     if access is None:
         abort(403)
@@ -122,6 +125,32 @@ def _open_request() -> BaseResponse | None:
     if access.kind == "permission":
         return _check_permissions(person, access)
     return None
+
+
+def _refuse_unkeepable() -> None:
+    """Raises Invalid for a character no database keeps; a path with one names nothing (404)."""
+    if not all(is_keepable(str(part)) for part in (request.view_args or {}).values()):
+        abort(404)
+    sent = list(request.args.items(multi=True))
+    if not is_api_request() and _form_is_small():
+        sent += request.form.items(multi=True)
+    for name, value in sent:
+        if not is_keepable(name) or not is_keepable(value):
+            raise Invalid(UNKEEPABLE, field=name if is_keepable(name) else None)
+    if request.is_json and not is_api_request() and _json_is_faulty():
+        raise Invalid(UNKEEPABLE)
+
+
+def _form_is_small() -> bool:
+    """A large upload is not read for this: its forms look at their own texts (web/forms.py)."""
+    return "form" in request.__dict__ or request.mimetype == "application/x-www-form-urlencoded"
+
+
+def _json_is_faulty() -> bool:
+    try:
+        return find_faults(request.get_json(silent=True)) is not None
+    except RecursionError:  # a nest that nobody can read
+        return True
 
 
 def _recognise() -> Person | None:

@@ -30,8 +30,8 @@ from school import __version__
 from school.audit.log import plain
 from school.errors import Invalid, Stale
 from school.web.access import Access, is_api_request, public
-from school.web.api_fields import is_keepable
 from school.web.errors import answer, answer_domain_error, message_of
+from school.web.keepable import find_faults, is_keepable
 from school.web.pagination import DAMAGED, Page, Place, read_place
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -69,11 +69,15 @@ class StrictParser(FlaskParser):
         if req.get_data() and not is_json(req.mimetype):
             raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
         try:
-            return super().load_json(req, schema)
+            body = super().load_json(req, schema)
+            faults = find_faults(body)
         except (ValueError, RecursionError) as error:
             if isinstance(error, ma.ValidationError):
                 raise
             raise BadRequest("This is not JSON that can be read.") from error
+        if faults:
+            raise ma.ValidationError(faults)
+        return body
 
     def handle_error(
         self,

@@ -7,6 +7,8 @@ from typing import Any
 
 import marshmallow as ma
 
+from school.web.keepable import UNKEEPABLE, is_keepable
+
 LARGEST_PAGE = 200
 
 
@@ -16,12 +18,8 @@ class Text(ma.fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **more)
         if not is_keepable(text):
-            raise ma.ValidationError("This text holds a character that cannot be kept.")
+            raise ma.ValidationError(UNKEEPABLE)
         return text
-
-
-def is_keepable(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 class YesNo(ma.fields.Boolean):

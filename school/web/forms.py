@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import gettext
 from flask_wtf import FlaskForm
 from wtforms import Field
 
 from school.errors import DomainError
 from school.web.errors import message_of
+from school.web.keepable import UNKEEPABLE, is_keepable
 
 
 class Form(FlaskForm):
@@ -24,6 +26,8 @@ class Form(FlaskForm):
 
 def _strip(value: Any) -> Any:
     if isinstance(value, str):
+        if not is_keepable(value):
+            raise ValueError(gettext(UNKEEPABLE))
         return value.strip() or None
     return value
 
