@@ -18,6 +18,7 @@ from school.search.index import index_words
 from school.search.models import Kind
 from school.search.words import fold
 from school.tenancy.scope import current_school_id
+from school.unseen import drop_unseen
 
 FACTS = ("name", "sort_name", "grade_level", "is_archived", "academic_year_id")
 _DIGITS = re.compile(r"\d+")
@@ -122,7 +123,7 @@ def _saved(action: str, school_class: SchoolClass, before: dict[str, object]) ->
 
 
 def _checked(name: str) -> str:
-    name = " ".join(name.split())
+    name = " ".join(drop_unseen(name).split())
     if not 1 <= len(name) <= 100:
         raise Invalid("A class needs a name of up to 100 letters.", field="name")
     return name

@@ -29,7 +29,7 @@ def test_two_classes_of_one_name_are_refused(in_school):
         service.create_class("8B")
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 101])
+@pytest.mark.parametrize("name", ["", "   ", "\u200b", "\u202e \u2060", "x" * 101])
 def test_a_class_needs_a_name(in_school, name):
     with pytest.raises(Invalid), transaction():
         service.create_class(name)
@@ -52,3 +52,9 @@ def test_an_archived_class_leaves_the_list_and_comes_back(in_school):
     with transaction():
         service.restore_class(school_class)
     assert [c.name for c in queries.list_classes()] == ["8B"]
+
+
+def test_unseen_characters_make_no_second_class(in_school):
+    make_class("8B")
+    with pytest.raises(Conflict, match="8B"), transaction():
+        service.create_class("8\u200bB\u202e")

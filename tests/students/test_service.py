@@ -179,3 +179,27 @@ def test_the_status_of_an_archived_student_changes_only_by_restoring(in_school):
     with pytest.raises(Conflict, match="Restore this student first"), transaction():
         service.edit_student(student, version=student.version, status="left")
     assert queries.get_student(student.id).status == StudentStatus.ARCHIVED
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u202e", "\x00\u200d", "\ufeff \u2060", "\x07"])
+def test_a_name_nobody_can_see_is_no_name(in_school, unseen):
+    with pytest.raises(Invalid, match="A student needs a name"):
+        make_student(family_name=unseen)
+    with pytest.raises(Invalid, match="A guardian needs a name"):
+        make_guardian(name=unseen)
+    with pytest.raises(Invalid, match="A field needs a name"), transaction():
+        service.add_field(unseen, "text")
+
+
+def test_unseen_characters_are_dropped_from_names(in_school):
+    student = make_student(given_name="\u202eZo\u200bfia", family_name="Dą\u00adbro\twska\u200d")
+    assert (student.given_name, student.family_name) == ("Zofia", "Dąbro wska")
+    assert make_guardian(name="Ka\u2066sia").name == "Kasia"
+    with transaction():
+        field = service.add_field("B\u200bus", "choice", choices=["A\u200b", "\u200b", "B"])
+    assert (field.label, field.choices) == ("Bus", ["A", "B"])
+
+
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "क्\u200dष"])
+def test_joiners_between_letters_belong_to_the_name(in_school, name):
+    assert make_student(family_name=f"{name}\u200c").family_name == name

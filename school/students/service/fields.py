@@ -13,6 +13,7 @@ from school.errors import Conflict, Invalid, Stale
 from school.students import queries
 from school.students.models import CustomField, CustomFieldKind, Gender, Student
 from school.tenancy.scope import current_school_id
+from school.unseen import drop_unseen
 
 FACTS = ("label", "kind", "choices", "help", "position", "is_archived")
 GENDERS = (("F", "Female"), ("M", "Male"), ("X", "Other"))
@@ -137,7 +138,7 @@ def _saved(action: str, field: CustomField, before: log.Facts) -> None:
 
 
 def _checked_label(label: str, *, other_than: CustomField | None = None) -> str:
-    label = " ".join(label.split())
+    label = " ".join(drop_unseen(label).split())
     if not 1 <= len(label) <= 120:
         raise Invalid("A field needs a name of up to 120 letters.", field="label")
     for field in queries.list_fields(include_archived=True):
@@ -147,7 +148,8 @@ def _checked_label(label: str, *, other_than: CustomField | None = None) -> str:
 
 
 def _checked_choices(kind: str, choices: Sequence[str]) -> list[str]:
-    kept = list(dict.fromkeys(" ".join(choice.split()) for choice in choices if choice.strip()))
+    cleaned = (" ".join(drop_unseen(choice).split()) for choice in choices)
+    kept = list(dict.fromkeys(choice for choice in cleaned if choice))
     if kind == CustomFieldKind.CHOICE and len(kept) < 2:
         raise Invalid("Give at least two choices, one on each line.", field="choices")
     return kept if kind == CustomFieldKind.CHOICE else []

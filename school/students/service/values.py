@@ -12,6 +12,7 @@ from school import clock
 from school.errors import Conflict, Invalid
 from school.students import queries
 from school.students.models import CustomField, CustomFieldKind, StudentStatus
+from school.unseen import drop_unseen
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _OLDEST_YEARS = 130
@@ -56,11 +57,12 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _text(name: str, value: str) -> str | None:
+    value = drop_unseen(value)
     kept = value.strip() if name in {"address", "medical_note"} else " ".join(value.split())
     limit = LENGTHS.get(name, 500)
     if len(kept) > limit:
         raise Invalid("This is too long: at most %(limit)s letters.", field=name, limit=limit)
-    return kept.replace("\x00", "") or None
+    return kept or None
 
 
 def _check_birth_date(value: date) -> None:
@@ -120,7 +122,7 @@ def checked_custom(values: Mapping[str, Any]) -> dict[str, Any]:
 def custom_value(field: CustomField, value: Any) -> Any:
     """The value as it is kept: text, number, ISO date, true or false, one of the choices."""
     if isinstance(value, str):
-        value = value.strip()
+        value = drop_unseen(value).strip()
     if value is None or value == "":
         return None
     return _KINDS[CustomFieldKind(field.kind)](field, value)
@@ -131,7 +133,7 @@ def _wrong(field: CustomField, message: str, **params: Any) -> Invalid:
 
 
 def _as_text(field: CustomField, value: Any) -> str:
-    text = str(value).replace("\x00", "")
+    text = drop_unseen(str(value))
     if len(text) > 2_000:
         raise _wrong(field, "This is too long: at most %(limit)s letters.", limit=2_000)
     return text
