@@ -162,13 +162,13 @@ def add_version(file_id: UUID) -> Answer:
 def download(wanted: Said, file_id: UUID) -> Said:
     """A link to the content.
 
-    It works for five minutes and needs no token. A link to a medical file opens only in a
-    browser in which its owner is signed in.
+    It works for five minutes and needs no token, but not in a browser in which somebody else is
+    signed in. A link to a medical file opens only in a browser in which its owner is signed in.
     """
     file = queries.get_file(file_id)
     expires_at = clock.now() + links.LIFETIME - timedelta(seconds=1)
     with transaction():
-        link = links.issue_link(the_person(), file, number=wanted["version"])
+        link = links.issue_link(the_person(), file, number=wanted["version"], for_program=True)
     return {"url": urljoin(request.host_url, link), "expires_at": expires_at}
 
 

@@ -52,6 +52,8 @@ class Ticket:
     user_id: UUID
     nonce: str
     disposition: str
+    # Asked for with an API token: a program has no session to show when it comes for the bytes.
+    for_program: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,18 @@ class Delivery:
 
 
 def issue_link(
-    person: Person, file: File, *, number: int | None = None, disposition: str = "inline"
+    person: Person,
+    file: File,
+    *,
+    number: int | None = None,
+    disposition: str = "inline",
+    for_program: bool = False,
 ) -> str:
     """Where this person may fetch this version for the next five minutes. Audited.
 
     An address on our own host ("/f/…") or a cloud's ("https://…"). "inline" holds for what a
-    browser shows safely; everything else is an "attachment" whatever is asked. Raises NotFound.
+    browser shows safely; everything else is an "attachment" whatever is asked. `for_program`: it
+    was asked for with an API token and opens without a session. Raises NotFound.
     """
     check_view(person, file)
     content = get_content(file, number)
@@ -78,7 +86,7 @@ def issue_link(
     details = {"version": content.number, "name": content.name}
     record("file.link_issued", "file", file.id, after=details)
     if provider.caps.local_path or PURPOSES[file.purpose].is_sensitive:
-        return DOWNLOAD_PATH + _sign(person, content, disposition)
+        return DOWNLOAD_PATH + _sign(person, content, disposition, for_program=for_program)
     return provider.presign_get(
         content.key,
         expires=LIFETIME,
@@ -105,6 +113,7 @@ def read_ticket(token: str) -> Ticket:
             UUID(more["user"]),
             more["nonce"],
             claim.disposition,
+            for_program=more.get("for") == "program",
         )
     except LinkExpired:
         raise LinkTooOld(LINK_SENTENCES["too_old"]) from None
@@ -118,7 +127,8 @@ def read_ticket(token: str) -> Ticket:
 def redeem(ticket: Ticket, *, signed_in: Person | None) -> Delivery:
     """Check everything again as it stands now, in the ticket's school. Raises NotFound.
 
-    Sensitive content is given only to the person the link was made for, signed in.
+    Content is given only to the person the link was made for, signed in; what is not sensitive
+    also to a program of theirs, which has no session.
     """
     file = get_file(ticket.file_id)
     is_sensitive = PURPOSES[file.purpose].is_sensitive
@@ -139,7 +149,11 @@ def record_use(ticket: Ticket, delivery: Delivery) -> None:
 
 
 def _holder(ticket: Ticket, signed_in: Person | None, *, is_sensitive: bool) -> Person:
-    if is_sensitive and (signed_in is None or signed_in.user_id != ticket.user_id):
+    if signed_in is None:
+        is_theirs = ticket.for_program and not is_sensitive
+    else:
+        is_theirs = signed_in.user_id == ticket.user_id
+    if not is_theirs:
         raise file_gone()
     person = find_person(ticket.user_id, current_school_id())
     if person is None:
@@ -147,12 +161,13 @@ def _holder(ticket: Ticket, signed_in: Person | None, *, is_sensitive: bool) -> 
     return person
 
 
-def _sign(person: Person, content: Content, disposition: str) -> str:
+def _sign(person: Person, content: Content, disposition: str, *, for_program: bool) -> str:
     more = {
         "school": str(current_school_id()),
         "file": str(content.file_id),
         "number": str(content.number),
         "user": str(person.user_id),
+        "for": "program" if for_program else "browser",
         "nonce": uuid4().hex,
     }
     expires_at = clock.now() + LIFETIME

@@ -23,6 +23,7 @@ from school.db import db, transaction
 from school.files import queries
 from school.files.models import File
 from school.files.service import keeping
+from school.files.service.links import issue_link
 from school.permissions import Role
 from school.students.models import Guardian, Student, StudentGuardian
 from school.tenancy.scope import school_scope
@@ -47,6 +48,13 @@ def link(client: FlaskClient, file: File, **query: Any) -> str:
     answer = client.get(f"/files/{file.id}/download", query_string=query)
     assert answer.status_code == 303
     return answer.location
+
+
+def program_link(client: FlaskClient, file: File) -> str:
+    """A link asked for with a token of the client's."""
+    with school_scope(file.school_id), transaction():
+        person = queries.find_person(client.user.id, file.school_id)
+        return issue_link(person, queries.get_file(file.id), for_program=True)
 
 
 def acts(school: Any) -> list[tuple[str, str]]:
@@ -306,15 +314,39 @@ def test_a_link_for_uploading_does_not_download(app: Any, place: tuple[FlaskClie
     assert client.get("/f/" + stranger.sign(claim)).status_code == 404
 
 
-def test_an_ordinary_link_works_without_a_cookie_for_programs(
-    app: Any, place: tuple[FlaskClient, str], school: Any
+def test_an_ordinary_link_is_nothing_to_anybody_else(
+    app: Any, client_for: Any, place: tuple[FlaskClient, str], school: Any
 ) -> None:
-    _, url = place
+    client, url = place
+    for stranger in (client_for(Role.GUARDIAN), client_for(Role.ADMINISTRATOR), app.test_client()):
+        answer = stranger.get(url)
+        assert answer.status_code == 404
+        assert DATA not in answer.data
+    assert [act for act, _who in acts(school)] == ["file.link_issued"]
+    assert client.get(url).data == DATA
+
+
+def test_an_ordinary_link_works_without_a_cookie_for_programs(
+    app: Any, client_for: Any, school: Any, pupil: Student
+) -> None:
+    client = client_for(Role.TEACHER)
+    url = program_link(client, kept(school, pupil))
     answer = app.test_client().get(url)
 
     assert (answer.status_code, answer.data) == (200, DATA)
     assert acts(school)[-1][0] == "file.downloaded"
     assert acts(school)[-1][1].startswith("Teacher")
+    assert client.get(url).data == DATA
+    assert client_for(Role.GUARDIAN).get(url).status_code == 404
+
+
+def test_a_sensitive_link_does_not_open_for_programs(
+    app: Any, client_for: Any, school: Any, pupil: Student
+) -> None:
+    client = client_for(Role.TEACHER)
+    url = program_link(client, kept(school, pupil, purpose="medical"))
+    assert app.test_client().get(url).status_code == 404
+    assert client.get(url).data == DATA
 
 
 def test_a_sensitive_link_works_for_one_person_only(
@@ -334,7 +366,8 @@ def test_a_right_taken_away_ends_the_link_at_once(
     app: Any, client_for: Any, school: Any, pupil: Student
 ) -> None:
     client = client_for(Role.TEACHER)
-    url = link(client, kept(school, pupil))
+    url = program_link(client, kept(school, pupil))
+    assert app.test_client().get(url).status_code == 200
     with transaction() as session:
         session.execute(sa.delete(Membership).where(Membership.user_id == client.user.id))
     assert app.test_client().get(url).status_code == 404
@@ -362,7 +395,8 @@ def test_a_blocked_account_s_link_ends_at_once(
     app: Any, client_for: Any, school: Any, pupil: Student
 ) -> None:
     client = client_for(Role.TEACHER)
-    url = link(client, kept(school, pupil))
+    url = program_link(client, kept(school, pupil))
+    assert app.test_client().get(url).status_code == 200
     with transaction() as session:
         session.get(User, client.user.id).active = False
     assert app.test_client().get(url).status_code == 404
@@ -371,8 +405,14 @@ def test_a_blocked_account_s_link_ends_at_once(
 def test_a_link_of_one_school_is_nothing_in_another(
     client_for: Any, other_school: Any, place: tuple[FlaskClient, str]
 ) -> None:
-    _, url = place
-    assert client_for(Role.ADMINISTRATOR, at=other_school).get(url).status_code == 404
+    client, url = place
+    with transaction() as session:
+        session.add(
+            Membership(user_id=client.user.id, school_id=other_school.id, role=Role.ADMINISTRATOR)
+        )
+    there = client_for(Role.ADMINISTRATOR, at=other_school, user=client.user)
+    assert there.get("/students").status_code == 200
+    assert there.get(url).status_code == 404
 
 
 def test_a_viewer_asking_piece_by_piece_is_one_use(
