@@ -12,9 +12,12 @@ from school.academics.models import SchoolClass
 from school.audit.models import AuditEvent, ChangeSet
 from school.db import db, transaction
 from school.enrollment.models import Enrollment
+from school.errors import Conflict
 from school.roster.models import RosterImport, RosterRow
+from school.roster.service.committing import commit
 from school.search.index import having_word
 from school.search.models import Kind
+from school.students import service as students_service
 from school.students.models import CustomField, Guardian, Student, StudentGuardian, StudentStatus
 from tests.roster.conftest import import_file, stage_file, told
 
@@ -244,3 +247,22 @@ def test_rows_of_two_schools_never_meet(app, school, other_school, roster):
         assert done["students"]["new"] == done["guardians"]["new"] == done["classes"]["new"] == 1
         assert db.session.scalar(sa.select(sa.func.count()).select_from(RosterImport)) == 1
         assert isinstance(student().id, uuid.UUID)
+
+
+def test_an_archived_student_in_a_newer_file_stays_out_of_every_class(in_school, roster):
+    import_file(roster(ANN))
+    with transaction():
+        students_service.archive_student(student())
+    import_file(roster(ANN))
+    assert (student().status, class_of()) == (StudentStatus.ARCHIVED, None)
+
+
+def test_a_preview_that_no_longer_holds_is_not_saved_over_another_student(in_school, roster):
+    """Two files checked at once give one number to two children: the second must be looked at again."""
+    first = stage_file(roster("1,Vane,Zed,2013-01-01,7A,,,"))
+    second = stage_file(roster("1,Other,Zoe,2012-02-02,7B,,,"))
+    with transaction():
+        commit(first.id)
+    with pytest.raises(Conflict, match="now means somebody else"), transaction():
+        commit(second.id)
+    assert (student().family_name, student().given_name) == ("Vane", "Zed")

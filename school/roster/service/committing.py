@@ -153,6 +153,16 @@ def _chunks(imported: RosterImport) -> Iterator[list[Staged]]:
         ]
 
 
+def _refuse_stale(row: Staged, known: Known | None) -> None:
+    """Nothing is written that the preview did not show: the row still means the same student."""
+    if row.verdict.student_id != (known.id if known else None):
+        raise Conflict(
+            "The school has changed since this was checked: row %(row)s now means somebody else. "
+            "Choose Columns and check again.",
+            row=row.line,
+        )
+
+
 class _Writer:
     """Judges the rows against the school as it is now, and writes what follows."""
 
@@ -190,6 +200,7 @@ class _Writer:
             known = by_number.get(row.student.get("admission_number", "")) or by_id.get(
                 row.verdict.student_id or ""
             )
+            _refuse_stale(row, known)
             self._judge_row(row, known)
         return partial(_send, self.ledger.take())
 

@@ -15,7 +15,13 @@ from school.academics.models import AcademicYear, SchoolClass
 from school.enrollment.models import Enrollment
 from school.roster.models import RosterRecord
 from school.search.words import fold
-from school.students.models import CustomField, Guardian, Student, StudentGuardian
+from school.students.models import (
+    CustomField,
+    Guardian,
+    Student,
+    StudentGuardian,
+    StudentStatus,
+)
 
 CUSTOM = "custom:"
 _FLAGS = ("has_custody", "may_be_contacted", "lives_with")
@@ -70,6 +76,7 @@ class Known:
     said: dict[str, Any] | None
     enrollment_id: str | None = None
     placed_on: date | None = None
+    is_archived: bool = False
     guardians: list[KnownGuardian] = field(default_factory=list)
 
 
@@ -135,6 +142,7 @@ class Directory:
             sa.select(
                 Student.id,
                 Student.custom,
+                Student.status,
                 RosterRecord.said,
                 Enrollment.id,
                 Enrollment.begins_on,
@@ -151,10 +159,12 @@ class Directory:
             .where(which)
         )
         found = {}
-        for student_id, custom, said, open_id, placed_on, class_name, year_id, *values in rows:
+        for row in rows:
+            student_id, custom, status, said, open_id, placed_on, class_name, year_id, *values = row
             found[student_id] = self._known(
                 student_id, dict(zip(COMPARED, values, strict=True)), custom, said
             )
+            found[student_id].is_archived = status == StudentStatus.ARCHIVED
             if open_id:
                 found[student_id].enrollment_id = open_id.hex
                 found[student_id].placed_on = placed_on

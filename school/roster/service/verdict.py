@@ -71,6 +71,9 @@ def judge(
         said = {name: student.get(name) for name in rules.fields}
         return Verdict(RowOutcome.NEW, said={**said, "guardians": guardians})
     verdict = Verdict(RowOutcome.UNCHANGED, student_id=known.id, said=dict(known.said or {}))
+    if known.is_archived:
+        # Whoever was archived comes back by a person's decision, not by standing in a file.
+        unread = {*unread, "class_name"}
     for name in rules.fields:
         if name not in unread:
             _compare(
