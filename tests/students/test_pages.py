@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -455,3 +456,52 @@ def test_the_same_moment_still_shows_both_values(app, office, in_school, monkeyp
     post(office, path, **{**values, "town": "Ashcombe", "phone": "2"})
     saved = queries.get_student(student.id)
     assert (saved.town, saved.phone) == ("Ashcombe", "2")
+
+
+ITO = {"family_name": "Ito ", "given_name": "Ren", "admission_number": "77",
+       "birth_date": "2013-03-04", "status": "enrolled"}  # fmt: skip
+
+
+def how_many_students():
+    return db.session.scalar(sa.select(sa.func.count()).select_from(Student))
+
+
+def test_pressing_admit_twice_leads_twice_to_the_one_student(office, page, in_school):
+    first = post(office, "/students/admit", **ITO)
+    second = post(office, "/students/admit", **ITO)
+    assert second.location == first.location
+    assert page(office, second.location).h1 == "Ren Ito"
+    assert how_many_students() == 1
+
+
+def test_two_presses_in_the_same_moment_lead_to_the_one_student(office, in_school, monkeypatch):
+    first = post(office, "/students/admit", **ITO)
+    # The second press asked for the number before the first one had saved it.
+    monkeypatch.setattr(service.values, "refuse_taken_number", lambda *_args, **_more: None)
+    assert post(office, "/students/admit", **ITO).location == first.location
+    post(office, "/students/admit", answers=409, **ITO | {"given_name": "Mai"})
+    assert how_many_students() == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"given_name": "Mai"}, {"family_name": "Itō"}, {"birth_date": "2013-03-05"}]
+)
+def test_a_number_taken_by_somebody_else_is_still_refused(office, in_school, other):
+    post(office, "/students/admit", **ITO)
+    answer = post(office, "/students/admit", answers=422, **ITO | other)
+    assert "has the number 77 already" in read_page(answer, status=422).text
+    assert how_many_students() == 1
+
+
+def test_a_number_taken_by_another_person_or_earlier_is_still_refused(
+    office, client_for, in_school, frozen_clock
+):
+    at = datetime.now(UTC)
+    frozen_clock(at)
+    post(office, "/students/admit", **ITO)
+    post(client_for(Role.REGISTRAR), "/students/admit", answers=422, **ITO)
+    frozen_clock(at + timedelta(seconds=59))
+    post(office, "/students/admit", answers=303, **ITO)
+    frozen_clock(at + timedelta(seconds=61))
+    post(office, "/students/admit", answers=422, **ITO)
+    assert how_many_students() == 1

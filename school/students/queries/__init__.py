@@ -36,3 +36,6 @@ from school.students.queries.people import (
 from school.students.queries.people import (
     next_admission_number as next_admission_number,
 )
+from school.students.queries.people import (
+    was_admitted_by as was_admitted_by,
+)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from school.audit.models import AuditEvent
 from school.db import db
 from school.enrollment.models import Enrollment
 from school.errors import NotFound
@@ -53,6 +55,18 @@ def count_by_class(class_id: UUID | None = None) -> dict[UUID, int]:
 
 def find_by_number(admission_number: str) -> Student | None:
     return db.session.scalar(sa.select(Student).where(Student.admission_number == admission_number))
+
+
+def was_admitted_by(student_id: UUID, user_id: UUID | None, *, since: datetime) -> bool:
+    """Whether this person took the student in since then. Never true of a program."""
+    admitting = sa.select(AuditEvent.id).where(
+        AuditEvent.entity == "student",
+        AuditEvent.entity_id == student_id,
+        AuditEvent.action == "student.admitted",
+        AuditEvent.actor_id == user_id,
+        AuditEvent.at >= since,
+    )
+    return user_id is not None and db.session.scalar(admitting.limit(1)) is not None
 
 
 def next_admission_number() -> str:

@@ -21,4 +21,5 @@ from school.students.service.people import admit_student as admit_student
 from school.students.service.people import archive_student as archive_student
 from school.students.service.people import archive_students as archive_students
 from school.students.service.people import edit_student as edit_student
+from school.students.service.people import find_just_admitted as find_just_admitted
 from school.students.service.people import restore_student as restore_student

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from school import cache, clock
 from school.academics.models import SchoolClass
 from school.audit import log
+from school.audit.actor import current_actor
 from school.audit.models import ChangeSet
 from school.db import db
 from school.enrollment import service as enrollment
@@ -42,6 +43,8 @@ FACTS = (
     "status_before_archive",
 )
 """What the audit keeps of a student; `custom.<field id>` for the school's own fields."""
+_TWICE = timedelta(minutes=1)
+"""A second press of the button comes within this."""
 
 
 class StudentFacts(TypedDict, total=False):
@@ -102,6 +105,32 @@ def admit_student(
     if school_class is not None:
         enrollment.place(student.id, school_class, on, change_set=change_set)
     return student
+
+
+def find_just_admitted(
+    *,
+    admission_number: str,
+    family_name: str,
+    given_name: str | None,
+    birth_date: date | None,
+    **_more: Any,
+) -> Student | None:
+    """The student the same person admitted a moment ago with this number, name and birth date:
+    the button was pressed twice."""
+    said = values.checked(
+        {
+            "admission_number": admission_number,
+            "family_name": family_name,
+            "given_name": given_name,
+            "birth_date": birth_date,
+        }
+    )
+    found = queries.find_by_number(said["admission_number"])
+    if found is None or any(getattr(found, name) != value for name, value in said.items()):
+        return None
+    since = clock.now() - _TWICE
+    by_same = queries.was_admitted_by(found.id, current_actor().user_id, since=since)
+    return found if by_same else None
 
 
 def edit_student(

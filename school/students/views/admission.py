@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext as _
+from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response
 
 from school import clock
@@ -51,19 +52,32 @@ def _give_choices(form: Form) -> None:
 def admit() -> Response | tuple[str, int] | str:
     form = forms.with_own_fields(forms.AdmitForm, queries.list_fields())(status="enrolled")
     _give_choices(form)
-    made: list[Student] = []
     if form.validate_on_submit():
-        answer = save(form, lambda: made.append(_admit(form)), fresh_version=lambda: 1)
-        if answer is not None:
-            return answer
-        if made:
-            flash(_("%(name)s is admitted.", name=words.full_name(made[0])), "done")
-            return redirect(url_for("students.show", student_id=made[0].id), 303)
+        student = _admit_once(form)
+        if student is not None:
+            flash(_("%(name)s is admitted.", name=words.full_name(student)), "done")
+            return redirect(url_for("students.show", student_id=student.id), 303)
     elif not form.is_submitted():
         form.admission_number.data = queries.next_admission_number()
         form.begins_on.process_data(clock.today())
     page = render_template("students/admit.html", form=form, grades=grade_levels())
     return (page, 422) if form.is_submitted() else page
+
+
+def _admit_once(form: Any) -> Student | None:
+    """The new student, however often the button was pressed. None: the form says what is wrong."""
+    made: list[Student] = []
+    try:
+        save(form, lambda: made.append(_admit(form)), fresh_version=lambda: 1)
+    except IntegrityError:
+        # Both presses arrived in the same moment and met at the unique number.
+        twin = service.find_just_admitted(**_values(form))
+        if twin is None:
+            raise
+        return twin
+    if form.admission_number.errors:
+        return service.find_just_admitted(**_values(form))
+    return made[0] if made else None
 
 
 def _admit(form: Any) -> Student:
