@@ -505,3 +505,18 @@ def test_a_number_taken_by_another_person_or_earlier_is_still_refused(
     frozen_clock(at + timedelta(seconds=61))
     post(office, "/students/admit", answers=422, **ITO)
     assert how_many_students() == 1
+
+
+def test_a_class_with_students_in_it_is_not_archived(client_for, page, in_school):
+    admin, school_class = client_for(Role.ADMINISTRATOR), make_class("8B")
+    students = [make_student(school_class=school_class) for _ in range(2)]
+    own = f"/classes/{school_class.id}"
+    for sentence in ("2 students are in this class.", "One student is in this class."):
+        answer = post(admin, f"{own}/archive")
+        assert answer.location == own
+        assert f"{sentence} Move them first." in page(admin, own).text
+        with transaction():
+            service.archive_student(students.pop())
+    post(admin, f"{own}/archive")
+    assert "Class 8B is archived." in page(admin, "/classes").text
+    assert "8B" not in page(admin, "/classes").text

@@ -1,5 +1,6 @@
 """Verbs: what the school does with its students, their guardians and its own fields."""
 
+from school.students.service.classes import archive_class as archive_class
 from school.students.service.classes import move_to_class as move_to_class
 from school.students.service.fields import add_field as add_field
 from school.students.service.fields import archive_field as archive_field

@@ -1,4 +1,4 @@
-"""Move students to a class, as one act that can be undone."""
+"""Move students to a class, as one act that can be undone; archive a class nobody is in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
+from school.academics import service as academics
 from school.academics.models import SchoolClass
 from school.audit import log
 from school.audit.models import ChangeSet
@@ -31,3 +32,13 @@ def move_to_class(student_ids: Collection[UUID], school_class: SchoolClass, on: 
     change_set.counts = {"students": len(made)}
     db.session.flush()
     return change_set
+
+
+def archive_class(school_class: SchoolClass) -> SchoolClass:
+    """Out of the lists. Raises Conflict while students are in it: they would be in no list."""
+    count = queries.count_by_class(school_class.id).get(school_class.id, 0)
+    if count == 1:
+        raise Conflict("One student is in this class. Move them first.")
+    if count:
+        raise Conflict("%(count)s students are in this class. Move them first.", count=count)
+    return academics.archive_class(school_class)

@@ -12,15 +12,18 @@ from werkzeug.wrappers import Response
 from school.academics import queries, service
 from school.cache import remember
 from school.db import transaction
+from school.errors import Conflict
 from school.permissions import Permission
 from school.students.forms import ClassForm
 from school.students.queries import count_by_class
 from school.students.queries.listing import StudentFilter, list_students
+from school.students.service import archive_class
 from school.students.views import words
 from school.students.views.blueprint import classes as bp
 from school.students.views.saving import save
 from school.tenancy.scope import current_school_id
 from school.web.access import requires, the_person
+from school.web.errors import message_of
 from school.web.formats import tint
 from school.web.pagination import read_place
 
@@ -143,11 +146,15 @@ def edit(class_id: UUID) -> Response | tuple[str, int] | str:
 @requires(Permission.CLASS_EDIT)
 def put_away(class_id: UUID, what: str) -> Response:
     school_class = queries.get_class(class_id)
-    with transaction():
-        if what == "archive":
-            service.archive_class(school_class)
-        else:
-            service.restore_class(school_class)
+    try:
+        with transaction():
+            if what == "archive":
+                archive_class(school_class)
+            else:
+                service.restore_class(school_class)
+    except Conflict as error:
+        flash(message_of(error), "problem")
+        return redirect(url_for("classes.show", class_id=class_id), 303)
     name = school_class.name
     if what == "restore":
         flash(_("Class %(name)s is back.", name=name), "done")
