@@ -6,11 +6,14 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from school.errors import Invalid
+from school.web.keepable import is_keepable
 
 Row = TypeVar("Row")
 PAGE_ROWS = 50
@@ -44,7 +47,7 @@ def read_place(text: str | None) -> Place | None:
         return None
     try:
         parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise Invalid(DAMAGED) from None
     if not _is_place(parts):
         raise Invalid(DAMAGED)
@@ -88,13 +91,46 @@ def take_page(
 
 
 def after_place(columns: Sequence[Any], place: Place | None, *, descending: bool = False) -> Any:
-    """WHERE for the rows beyond a place, in the direction it is read."""
+    """WHERE for the rows beyond a place, in the direction it is read.
+
+    Ids and times may be text, as they are in addresses. Raises Invalid for a value that its
+    column cannot hold.
+    """
     if place is None:
         return sa.true()
     if len(place.values) != len(columns):
         raise Invalid(DAMAGED)
-    left, right = sa.tuple_(*columns), sa.tuple_(*place.values, types=[c.type for c in columns])
+    types = [column.type for column in columns]
+    values = [_fitted(value, kind) for value, kind in zip(place.values, types, strict=True)]
+    left, right = sa.tuple_(*columns), sa.tuple_(*values, types=types)
     return left < right if place.backwards != descending else left > right
+
+
+def _fitted(value: Any, kind: Any) -> Any:
+    """A sort value as its column holds it; sort values are never null. Raises Invalid."""
+    # A function, lower() for one, does not say its type: lists sort by texts of functions only.
+    wanted = str if isinstance(kind, sa.types.NullType) else kind.python_type
+    try:
+        if isinstance(value, str) and wanted in {UUID, datetime, date}:
+            value = wanted(value) if wanted is UUID else wanted.fromisoformat(value)
+        fits = isinstance(value, wanted) and not isinstance(value, bool)
+        if fits and wanted is datetime:
+            fits, value = value.tzinfo is not None, value.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid(DAMAGED) from None
+    if isinstance(value, str):
+        fits = fits and is_keepable(value)
+    elif isinstance(value, int):
+        fits = fits and -(2 ** _bits(kind)) <= value < 2 ** _bits(kind)
+    if not fits:
+        raise Invalid(DAMAGED)
+    return value
+
+
+def _bits(kind: Any) -> int:
+    if isinstance(kind, sa.SmallInteger):
+        return 15
+    return 63 if isinstance(kind, sa.BigInteger) else 31
 
 
 def in_direction(
