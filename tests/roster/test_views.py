@@ -80,6 +80,14 @@ def test_a_repair_by_script_answers_with_the_row_and_the_counts(office, send, ro
     assert "Import 1 row" in answer.text or "Import all 1 rows" in answer.text
 
 
+def test_numbers_that_no_file_reaches_are_refused(office, send, roster):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,"))
+    for line in ("999999999999999999999", "2000001"):
+        assert office.post(f"{place}/rows/{line}", data={"c1": "Smith"}).status_code == 404
+    for name in ("c99", "c123456", "c" + "9" * 5_000):
+        assert office.post(f"{place}/rows/2", data={name: "Smith"}).status_code == 422
+
+
 def test_a_number_put_right_clears_the_duplicate(page, office, send, roster):
     place = send(roster("1,Smith,Ann,2015-03-01,7A,,,", "1,Lee,Bo,2015-02-01,7A,,,"))
     assert "Line 2 has the number 1 too" in page(office, f"{place}/preview").text

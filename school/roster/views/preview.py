@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from school.db import transaction
-from school.errors import NotFound
+from school.errors import Invalid, NotFound
 from school.roster import queries
 from school.roster.models import ImportState, RosterImport, RosterRow
 from school.roster.service import repairing, staging
@@ -22,6 +22,9 @@ from school.roster.views.pages import IMPORT, commit_label, gone_count, job_row,
 from school.students.models import Student
 from school.web.access import requires
 from school.web.pagination import after_place, in_direction, read_place, take_page
+
+MOST_DIGITS = 5
+"""A cell's field is "c" and the number of its column."""
 
 
 @bp.get("/<uuid:import_id>/preview")
@@ -90,8 +93,6 @@ def _row_page(imported: RosterImport, show: str) -> dict[str, Any]:
 def _gone_page(import_id: UUID) -> dict[str, Any]:
     place = read_place(request.args.get("place"))
     key = (Student.sort_name, Student.id)
-    if place is not None:
-        place = type(place)((place.values[0], UUID(str(place.values[1]))), place.backwards)
     page = take_page(
         lambda limit: queries.list_gone(
             gone_from(import_id),
@@ -105,15 +106,11 @@ def _gone_page(import_id: UUID) -> dict[str, Any]:
     return {"page": page, "lines": [], "gone": page.rows}
 
 
-@bp.post("/<uuid:import_id>/rows/<int:line>")
+@bp.post("/<uuid:import_id>/rows/<int(max=2_000_000):line>")
 @requires(IMPORT)
 def repair(import_id: UUID, line: int) -> str | BaseResponse:
     """Save what was typed into a row's cells, or what was decided about it; judge it anew."""
-    cells = {
-        int(name[1:]): text
-        for name, text in request.form.items()
-        if name[:1] == "c" and name[1:].isdecimal()
-    }
+    cells = _sent_cells()
     choice = request.form.get("choice", "")
     with transaction():
         if choice in {"out", "in"}:
@@ -125,6 +122,18 @@ def repair(import_id: UUID, line: int) -> str | BaseResponse:
     if not request.headers.get("HX-Request"):
         return redirect(_back(import_id, line), 303)
     return _one_row(import_id, line)
+
+
+def _sent_cells() -> dict[int, str]:
+    """What was typed, by the number of its column. Raises Invalid for a number no file reaches."""
+    found = {
+        name[1:]: text
+        for name, text in request.form.items()
+        if name[:1] == "c" and name[1:].isdecimal()
+    }
+    if any(len(number) > MOST_DIGITS for number in found):
+        raise Invalid("There is no such column in this file.")
+    return {int(number): text for number, text in found.items()}
 
 
 def _one_row(import_id: UUID, line: int) -> str:
