@@ -67,6 +67,10 @@ def ask(client_for: Callable[..., FlaskClient], school: Any) -> Callable[[str, A
             sha256="0" * 64,
             created_by_name="Ann",
             state=ImportState.PREVIEW,
+            counts={
+                "guardians": {"new": 0, "merged": 0},
+                "classes": {"new": 0, "existing": 0},
+            },
         )
         session.add(imported)
         session.flush()
