@@ -92,7 +92,8 @@ class SignInForm(LoginForm):
         self.user = queries.find_for_sign_in(self.email.data)
         try:
             attempt_id, left = service.begin_attempt(
-                str(self.user.id) if self.user else self.email.data,
+                self.email.data,
+                account_id=self.user.id if self.user else None,
                 address=request.remote_addr or "",
                 pepper=pepper(),
             )
@@ -100,8 +101,9 @@ class SignInForm(LoginForm):
             self.status, self.retry_after_s = 429, error.retry_after_s
             self.form_errors.append(message_of(error))
             return False
-        if super().validate(**kwargs):
-            service.note_success(attempt_id)
+        if super().validate(**kwargs) and self.user is not None:
+            names = (str(self.user.id), self.user.email, self.user.username or "")
+            service.note_success(attempt_id, filter(None, names), pepper=pepper())
             return True
         self._say_generally(left)
         return False

@@ -107,6 +107,43 @@ def test_ten_wrong_tries_are_followed_by_a_wait(app: Flask, amara: User, name: s
     assert "Too many tries" in read_page(locked, status=429).text
 
 
+def test_the_tries_left_do_not_tell_which_two_names_are_one_account(
+    app: Flask, amara: User
+) -> None:
+    with transaction() as session:
+        session.get(User, amara.id).username = "amara.o"
+    told = []
+    for pair in (("amara.o", amara.email), ("ghost.o", "ghost@example.org")):
+        answers = [sign_in(app.test_client(), pair[n % 2], "wrong").text for n in range(8)]
+        told.append([re.findall(r"You have (\d+) more tr", text) for text in answers])
+    assert told[0] == told[1]
+    assert told[0][:4] == [[]] * 4
+    assert told[0][4] == ["7"]
+
+
+def test_two_names_of_one_account_are_locked_together(app: Flask, amara: User) -> None:
+    with transaction() as session:
+        session.get(User, amara.id).username = "amara.o"
+    names = ("amara.o", amara.email)
+    for n in range(10):
+        assert sign_in(app.test_client(), names[n % 2], "wrong").status_code == 422
+    assert sign_in(app.test_client(), "amara.o").status_code == 429
+    assert sign_in(app.test_client(), amara.email).status_code == 429
+
+
+def test_a_right_password_takes_back_the_wrong_tries_by_the_other_name(
+    app: Flask, amara: User, frozen_clock: Callable[[datetime], None]
+) -> None:
+    with transaction() as session:
+        session.get(User, amara.id).username = "amara.o"
+    for n in range(2):
+        frozen_clock(datetime(2026, 11, 20, 8, n, tzinfo=UTC))
+        for _ in range(9):
+            assert sign_in(app.test_client(), "amara.o", "wrong").status_code == 422
+        frozen_clock(datetime(2026, 11, 20, 8, n, 30, tzinfo=UTC))
+        assert sign_in(app.test_client(), amara.email).status_code == 302
+
+
 def test_after_a_quarter_of_an_hour_one_may_try_again(
     app: Flask, amara: User, frozen_clock: Callable[[datetime], None]
 ) -> None:

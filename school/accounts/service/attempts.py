@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,37 +19,56 @@ MOST_PER_ACCOUNT = 10
 MOST_PER_ADDRESS = 50
 TOLD_FROM = 7
 """Tries left at which the page begins to say so."""
+NO_ADDRESS = "-"
 TOO_MANY = "Too many tries. Wait %(minutes)s minutes, then try again, or set a new password."
 
 
-def begin_attempt(name: str, *, address: str, pepper: str) -> tuple[UUID, int]:
+def begin_attempt(
+    name: str, *, account_id: UUID | None, address: str, pepper: str
+) -> tuple[UUID, int]:
     """Note a try before the password is looked at: (its id, tries left after this one).
 
-    Noted first and counted second, so that many at once cannot slip through together.
+    Noted first and counted second, so that many at once cannot slip through together. Whoever
+    is locked out is so by the name typed and by the account behind it; the tries left are those
+    of the name alone, or they would tell which two names are one account.
     Raises TooMany, and then forgets this try again: waiting always helps.
     """
     name_hash = _hash(name, pepper)
+    noted = [LoginAttempt(name_hash=name_hash, address=address[:64], succeeded=False)]
+    if account_id is not None:
+        noted.append(_note_of_account(_hash(str(account_id), pepper)))
     with transaction() as session:
-        attempt = LoginAttempt(name_hash=name_hash, address=address[:64], succeeded=False)
-        session.add(attempt)
+        session.add_all(noted)
         session.flush()
-    failures, wait_s = _failures(
-        LoginAttempt.name_hash == name_hash, since=_last_success(name_hash)
-    )
-    from_address, address_wait_s = _failures(LoginAttempt.address == address[:64], since=None)
-    if failures > MOST_PER_ACCOUNT or from_address > MOST_PER_ADDRESS:
+    counts = [_failures_of(attempt.name_hash) for attempt in noted]
+    waits = [wait_s for failures, wait_s in counts if failures > MOST_PER_ACCOUNT]
+    from_address, wait_s = _failures(LoginAttempt.address == address[:64], since=None)
+    if from_address > MOST_PER_ADDRESS:
+        waits.append(wait_s)
+    if waits:
         with transaction() as session:
-            session.delete(attempt)
-        _refuse(wait_s if failures > MOST_PER_ACCOUNT else address_wait_s)
-    return attempt.id, MOST_PER_ACCOUNT - failures
+            for attempt in noted:
+                session.delete(attempt)
+        _refuse(waits[0])
+    return noted[0].id, MOST_PER_ACCOUNT - counts[0][0]
 
 
-def note_success(attempt_id: UUID) -> None:
-    """The password was right: the tries before it no longer count."""
+def note_success(attempt_id: UUID, names: Iterable[str], *, pepper: str) -> None:
+    """The password was right: the tries before it no longer count, by any of these names."""
     with transaction() as session:
         attempt = session.get(LoginAttempt, attempt_id)
         if attempt is not None:
             attempt.succeeded = True
+        session.add_all(_note_of_account(_hash(name, pepper), succeeded=True) for name in names)
+
+
+def _note_of_account(name_hash: str, *, succeeded: bool = False) -> LoginAttempt:
+    """Beside the note of the try itself, which alone counts for the address."""
+    return LoginAttempt(name_hash=name_hash, address=NO_ADDRESS, succeeded=succeeded)
+
+
+def _failures_of(name_hash: str) -> tuple[int, int]:
+    return _failures(LoginAttempt.name_hash == name_hash, since=_last_success(name_hash))
 
 
 def note_second_step(user_id: UUID, *, address: str, pepper: str) -> None:
