@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from flask import Flask
 
 from school.accounts import queries, service
 from school.accounts.models import Membership, User
+from school.accounts.service.people import checked_email, checked_name
 from school.db import db, transaction
+from school.errors import Invalid
 from school.permissions import Permission, Role
 from school.tenancy.models import School
 from tests.conftest import make_member, make_school
@@ -141,3 +144,29 @@ def test_a_change_of_roles_gives_another_session_id_at_the_next_click(
     thief = app.test_client()
     thief.set_cookie("school", before)
     assert thief.get("/account/school").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Ann\u202e Lee\u200b", "Ann Lee"),
+        ("A\x07nn", "Ann"),
+        ("\ufeffAnn \u200d Lee", "Ann Lee"),
+        ("\u0645\u06cc\u200c\u062e\u0648", "\u0645\u06cc\u200c\u062e\u0648"),
+        ("\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"),
+    ],
+)
+def test_what_cannot_be_seen_is_no_part_of_a_name(typed: str, kept: str) -> None:
+    assert checked_name(typed) == kept
+
+
+@pytest.mark.parametrize("typed", ["\u200b", "\u202e \u2066", "\x07", "\u200d"])
+def test_a_name_that_cannot_be_seen_is_none(typed: str) -> None:
+    with pytest.raises(Invalid, match="Give a name"):
+        checked_name(typed)
+
+
+@pytest.mark.parametrize("typed", ["ann\u200b@example.org", "a\u202enn@example.org", "a\x07@b.org"])
+def test_an_address_hides_nothing(typed: str) -> None:
+    with pytest.raises(Invalid, match="not an e-mail"):
+        checked_email(typed)

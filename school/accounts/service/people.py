@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,8 @@ from school.permissions import Role
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 200
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_UNSEEN = {"Cc", "Cf"}
+_JOINERS = "\u200c\u200d"
 _USERNAME = re.compile(r"[\w.-]{2,60}")
 
 
@@ -114,7 +117,8 @@ def checked_password(password: str) -> str:
 def checked_email(email: str) -> str:
     """In lower case. Raises Invalid for what cannot be an address."""
     email = email.strip().lower()
-    if not _EMAIL.fullmatch(email) or len(email) > 320:
+    is_hiding = any(unicodedata.category(char) in _UNSEEN for char in email)
+    if is_hiding or not _EMAIL.fullmatch(email) or len(email) > 320:
         raise Invalid("This is not an e-mail address.", field="email")
     return email
 
@@ -132,11 +136,28 @@ def _checked_username(username: str | None) -> str | None:
 
 
 def checked_name(name: str) -> str:
-    """White space tidied. Raises Invalid for an empty or endless one."""
-    name = " ".join(name.split())
+    """White space tidied, unseen characters dropped. Raises Invalid for an empty or endless one."""
+    name = " ".join(_seen(" ".join(name.split())).split())
     if not 1 <= len(name) <= 200:
         raise Invalid("Give a name of up to 200 characters.", field="display_name")
     return name
+
+
+def _seen(text: str) -> str:
+    """Without control and format characters; joiners stay where scripts need them."""
+    return "".join(
+        char
+        for at, char in enumerate(text)
+        if unicodedata.category(char) not in _UNSEEN or _joins(text, at)
+    )
+
+
+def _joins(text: str, at: int) -> bool:
+    """A joiner between letters, the signs that belong to letters (marks) included."""
+    sides = (text[at - 1 : at], text[at + 1 : at + 2])
+    return text[at] in _JOINERS and all(
+        side and unicodedata.category(side)[0] in "LM" for side in sides
+    )
 
 
 def _refuse_taken(user: User) -> None:
