@@ -10,7 +10,8 @@ from marshmallow import fields, validate
 
 from school.students.models import CustomFieldKind, StudentStatus
 from school.students.service.values import LENGTHS
-from school.web.api_fields import AfterQuery, Day, PageQuery, StrictSchema, Text, YesNo, is_keepable
+from school.web.api_fields import AfterQuery, Day, PageQuery, StrictSchema, Text, YesNo
+from school.web.keepable import is_keepable
 
 SETTABLE = [StudentStatus.JOINING.value, StudentStatus.ENROLLED.value, StudentStatus.LEFT.value]
 SORTS = ("name", "-name", "number", "-number")
