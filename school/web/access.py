@@ -136,7 +136,10 @@ def _refuse_unkeepable() -> None:
         sent += request.form.items(multi=True)
     for name, value in sent:
         if not is_keepable(name) or not is_keepable(value):
-            raise Invalid(UNKEEPABLE, field=name if is_keepable(name) else None)
+            raise Invalid(
+                "This text holds a character that cannot be kept.",
+                field=name if is_keepable(name) else None,
+            )
     if request.is_json and not is_api_request() and _json_is_faulty():
         raise Invalid(UNKEEPABLE)
 
