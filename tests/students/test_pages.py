@@ -19,7 +19,7 @@ from school.permissions import Role
 from school.spreadsheets.formulas import unmark
 from school.students import queries, service
 from school.students.models import Student, StudentStatus
-from school.tenancy.scope import school_scope
+from school.tenancy.scope import school_scope, tell_database
 from tests.conftest import make_member
 from tests.factories.academics import make_class
 from tests.factories.students import make_guardian, make_student
@@ -433,6 +433,7 @@ def overtaken(app, monkeypatch, student, **theirs):
     def edit(*args, **kwargs):
         monkeypatch.setattr(service, "edit_student", real)
         with engine.begin() as connection:
+            tell_database(connection, student.school_id)
             connection.execute(
                 sa.update(table)
                 .where(table.c.id == student.id)

@@ -10,6 +10,7 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
+from school import clock
 from school.app import create_app
 from school.db import Base, db
 from school.files.queries import get_file
@@ -67,7 +68,13 @@ def main(size: int) -> None:
             place = links.issue_link(person, get_file(file.id))
             db.session.commit()
         got, received = sha256(), 0
-        answer = app.test_client().get(place, buffered=False)
+        client = app.test_client()
+        with client.session_transaction() as session:
+            session.update(
+                _user_id=user.fs_uniquifier, _fresh=True, school_id=str(school.id),
+                signed_in_at=clock.now().timestamp(),
+            )  # fmt: skip
+        answer = client.get(place, buffered=False)
         for block in answer.iter_encoded():
             got.update(block)
             received += len(block)
