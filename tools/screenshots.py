@@ -70,6 +70,7 @@ def sign_in(page: Page, base: str, who: str) -> None:
     page.fill("input[name=password]", PASSWORD)
     page.locator("form button[type=submit], form input[type=submit]").first.click()
     page.wait_for_url(lambda url: "/login" not in url)
+    page.wait_for_load_state("networkidle")
 
 
 def places(page: Page, base: str) -> Iterator[tuple[str, str]]:

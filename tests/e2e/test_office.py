@@ -17,6 +17,7 @@ def test_any_student_is_found_while_typing(demo: Running, open_page: OpenPage) -
     page = open_page()
     sign_in(page, demo.url, "ingrid.solberg")
     page.goto(f"{demo.url}/students")
+    page.wait_for_load_state("networkidle")
     page.get_by_label("Name, number or guardian").press_sequentially("20017", delay=20)
     expect(page.locator("table tbody tr")).to_have_count(1)
     assert "20017" in page.url or page.locator("table").inner_text().count("20017") == 1
@@ -70,6 +71,8 @@ def test_the_keyboard_alone_is_enough(demo: Running, open_page: OpenPage) -> Non
     page.keyboard.type("northfield-demo")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "/login" not in url)
+    # A machine types before the page's scripts have settled; a person does not.
+    page.wait_for_load_state("networkidle")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "q"
     page.keyboard.type("20017")
