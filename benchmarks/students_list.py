@@ -37,7 +37,8 @@ from school.academics.service import sort_name as class_sort_name
 from school.db import db, new_id
 from school.enrollment.models import Enrollment
 from school.permissions import Role
-from school.search.models import SearchWord
+from school.search.index import together
+from school.search.models import SearchEntry, SearchWord
 from school.search.words import words_of
 from school.students.models import Guardian, Student, StudentGuardian
 from school.students.service.words import guardian_sort_name, student_sort_name
@@ -64,7 +65,8 @@ def seed(app: Flask, school_id: UUID, students: int) -> None:
     """Rows straight into the tables, as the import does."""
     dice = random.Random(7)
     engine = sa.create_engine(app.config["OWNER_URL"])
-    tables = [m.__table__ for m in (Student, Guardian, StudentGuardian, Enrollment, SearchWord)]
+    models = (Student, Guardian, StudentGuardian, Enrollment, SearchEntry, SearchWord)
+    tables = [model.__table__ for model in models]
     with engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -105,7 +107,7 @@ def _rows(
     classes: list[UUID],
     families: list[tuple[UUID, str]],
 ) -> tuple[list[dict[str, Any]], ...]:
-    students, guardians, links, enrollments, words = [], [], [], [], []
+    students, guardians, links, enrollments, found_by = [], [], [], [], []
     at = datetime(2026, 9, 1, tzinfo=UTC)
     stamp = {"school_id": school_id, "created_at": at, "updated_at": at}
     for n in range(start, start + many):
@@ -131,10 +133,7 @@ def _rows(
                     {**stamp, "id": guardian_id, "name": name, "version": 1,
                      "sort_name": guardian_sort_name(name), "phone": f"+44 7700 {n:06}"}
                 )  # fmt: skip
-                words += [
-                    {"school_id": school_id, "kind": "guardian", "word": w,
-                     "entity_id": guardian_id} for w in words_of(name)
-                ]  # fmt: skip
+                found_by.append(("guardian", guardian_id, set(words_of(name))))
             links.append(
                 {**stamp, "id": new_id(), "student_id": student_id, "guardian_id": guardian_id,
                  "emergency_order": order, "version": 1, "has_custody": True,
@@ -146,11 +145,20 @@ def _rows(
                 {**stamp, "id": new_id(), "student_id": student_id,
                  "class_id": classes[n // CLASS_SIZE], "begins_on": at.date()}
             )  # fmt: skip
-        words += [
-            {"school_id": school_id, "kind": "student", "word": word, "entity_id": student_id}
-            for word in found
-        ]
-    return students, guardians, links, enrollments, words
+        found_by.append(("student", student_id, found))
+    return students, guardians, links, enrollments, *_search_rows(school_id, found_by)
+
+
+def _search_rows(
+    school_id: UUID, found_by: list[tuple[str, UUID, set[str]]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(an entry for each person, a row for each word)."""
+    entries, rows = [], []
+    for kind, entity_id, words in found_by:
+        own = {"school_id": school_id, "kind": kind, "entity_id": entity_id}
+        entries.append({**own, "words": together(words)})
+        rows += [{**own, "word": word} for word in words]
+    return entries, rows
 
 
 def addresses(client: FlaskClient, pages: int, word: str) -> Iterator[tuple[str, list[str]]]:

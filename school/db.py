@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
@@ -67,6 +68,11 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 Json = sa.JSON().with_variant(JSONB(), "postgresql")
 # Byte order, so that `token >= 'mul' AND token < 'mum'` means the same on both databases.
 BytewiseText = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
+
+def as_json(value: Any) -> str:
+    """As the databases store it."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 class Base(DeclarativeBase):
@@ -192,9 +198,11 @@ def engine_options(
     lock_timeout_ms: int,
 ) -> dict[str, Any]:
     """Arguments of `create_engine` for this address: pooling, pre-ping and time-outs."""
+    reads_json = {"json_serializer": as_json, "json_deserializer": orjson.loads}
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": lock_timeout_ms / 1000}}
+        return {**reads_json, "connect_args": {"timeout": lock_timeout_ms / 1000}}
     return {
+        **reads_json,
         "pool_size": pool_size,
         "max_overflow": max_overflow,
         "pool_timeout": pool_timeout_s,

@@ -131,7 +131,7 @@ def _checked(name: str) -> str:
 
 def _index(school_class: SchoolClass) -> None:
     if school_class.is_archived:
-        forget_words(Kind.CLASS, school_class.id)
+        forget_words(Kind.CLASS, [school_class.id])
     else:
         index_words(Kind.CLASS, school_class.id, [school_class.name])
     forget(current_school_id(), "students")

@@ -2,35 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from school.db import db
-from school.search.models import Kind, SearchWord
+from school.search.models import Kind, SearchEntry, SearchWord
 from school.search.words import words_of
+from school.tenancy.scope import current_school_id
+
+_CHUNK = 500
 
 
 def index_words(kind: Kind, entity_id: UUID, texts: Iterable[str | None]) -> None:
     """Replace the words by which one thing is found."""
-    wanted = {word for text in texts if text for word in words_of(text)}
-    rows = db.session.scalars(
-        sa.select(SearchWord).where(SearchWord.kind == kind, SearchWord.entity_id == entity_id)
-    ).all()
-    for row in rows:
-        if row.word not in wanted:
-            db.session.delete(row)
-    for word in wanted - {row.word for row in rows}:
-        db.session.add(SearchWord(kind=kind, word=word, entity_id=entity_id))
+    words = {word for text in texts if text for word in words_of(text)}
+    replace_words(kind, {entity_id: words})
 
 
-def forget(kind: Kind, entity_id: UUID) -> None:
-    """Nothing finds this thing any more."""
-    db.session.execute(
-        sa.delete(SearchWord).where(SearchWord.kind == kind, SearchWord.entity_id == entity_id)
+def forget(kind: Kind, entity_ids: Iterable[UUID]) -> None:
+    """Nothing finds these things any more."""
+    replace_words(kind, {entity_id: set() for entity_id in entity_ids})
+
+
+def replace_words(kind: Kind, wanted: Mapping[UUID, Collection[str]]) -> None:
+    """The words of many things: what is new is added, what is gone is taken away."""
+    ids = list(wanted)
+    for start in range(0, len(ids), _CHUNK):
+        _replace(kind, {entity_id: wanted[entity_id] for entity_id in ids[start : start + _CHUNK]})
+
+
+def _replace(kind: Kind, wanted: Mapping[UUID, Collection[str]]) -> None:
+    db.session.flush()
+    present = _entries(kind, wanted)
+    changed = {
+        entity_id: words
+        for entity_id, words in wanted.items()
+        if present.get(entity_id, set()) != set(words)
+    }
+    old = {(word, one) for one in changed for word in present.get(one, ())}
+    new = {(word, one) for one, words in changed.items() for word in words}
+    _delete(SearchWord, kind, [{"word": word, "entity_id": one} for word, one in old - new])
+    _delete(SearchEntry, kind, [{"entity_id": one} for one in changed if one in present])
+    _insert(SearchWord, kind, [{"word": word, "entity_id": one} for word, one in new - old])
+    _insert(
+        SearchEntry,
+        kind,
+        [{"entity_id": one, "words": together(words)} for one, words in changed.items() if words],
     )
+
+
+def _entries(kind: Kind, ids: Iterable[UUID]) -> dict[UUID, set[str]]:
+    rows = db.session.execute(
+        sa.select(SearchEntry.entity_id, SearchEntry.words).where(
+            SearchEntry.kind == kind, SearchEntry.entity_id.in_(ids)
+        )
+    )
+    return {entity_id: set(words.split()) for entity_id, words in rows}
+
+
+def _insert(model: Any, kind: Kind, rows: list[dict[str, Any]]) -> None:
+    own = {"school_id": current_school_id(), "kind": kind.value}
+    if rows:
+        db.session.connection().execute(sa.insert(model.__table__), [own | row for row in rows])
+
+
+def _delete(model: Any, kind: Kind, rows: list[dict[str, Any]]) -> None:
+    """Rows by their whole key, in one prepared statement."""
+    if not rows:
+        return
+    table = model.__table__
+    key = sa.and_(
+        table.c.school_id == current_school_id(),
+        table.c.kind == kind.value,
+        *(table.c[name] == sa.bindparam(f"this_{name}") for name in rows[0]),
+    )
+    named = [{f"this_{name}": value for name, value in row.items()} for row in rows]
+    db.session.connection().execute(sa.delete(table).where(key), named)
+
+
+def together(words: Iterable[str]) -> str:
+    """The words as an entry holds them."""
+    return f" {' '.join(words)} "
 
 
 def having_word(kind: Kind, word: str) -> sa.Select[UUID]:
@@ -47,14 +103,15 @@ def after_prefix(prefix: str) -> str:
     return prefix + "\U0010ffff"
 
 
-def forget_words(kind: Kind, pairs: set[tuple[UUID, str]]) -> None:
-    """Take single words away: (id, word)."""
-    for entity_id in {entity_id for entity_id, _ in pairs}:
-        gone = [word for owner, word in pairs if owner == entity_id]
-        db.session.execute(
-            sa.delete(SearchWord).where(
-                SearchWord.kind == kind,
-                SearchWord.entity_id == entity_id,
-                SearchWord.word.in_(gone),
-            )
+def says(kind: Kind, entity_id: Any, words: Iterable[str]) -> sa.ColumnElement[bool]:
+    """A thing at hand has, for each of these, a word that begins with it."""
+    entry = aliased(SearchEntry)
+    place = sa.func.instr if db.engine.dialect.name == "sqlite" else sa.func.strpos
+    return sa.exists(
+        sa.select(1).where(
+            entry.school_id == entity_id.class_.school_id,
+            entry.kind == kind,
+            entry.entity_id == entity_id,
+            *(place(entry.words, f" {word}") > 0 for word in words),
         )
+    )

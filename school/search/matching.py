@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from school.db import db
-from school.search.index import after_prefix, having_word
-from school.search.models import Kind, SearchWord
+from school.search.index import having_word, says
+from school.search.models import Kind
 from school.search.words import contact_question, words_of
 
 BROAD = 2_000
@@ -39,9 +38,10 @@ def match(kind: Kind, entity_id: Any, question: str) -> Match:
     counts = _counts(kind, words)
     rarest = min(words, key=lambda word: counts[word])
     if counts[rarest] > BROAD:
-        return Match([_has(kind, entity_id, word) for word in words], is_broad=True)
+        return Match([says(kind, entity_id, words)], is_broad=True)
     gathered = entity_id.in_(having_word(kind, rarest))
-    return Match([gathered, *(_has(kind, entity_id, w) for w in words if w != rarest)])
+    others = [word for word in words if word != rarest]
+    return Match([gathered, says(kind, entity_id, others)] if others else [gathered])
 
 
 def _counts(kind: Kind, words: list[str]) -> dict[str, int]:
@@ -53,16 +53,3 @@ def _counts(kind: Kind, words: list[str]) -> dict[str, int]:
         for word in words
     ]
     return dict(zip(words, db.session.execute(sa.select(*columns)).one(), strict=True))
-
-
-def _has(kind: Kind, entity_id: Any, word: str) -> sa.ColumnElement[bool]:
-    entry = aliased(SearchWord)
-    return sa.exists(
-        sa.select(1).where(
-            entry.school_id == entity_id.class_.school_id,
-            entry.entity_id == entity_id,
-            entry.kind == kind,
-            entry.word >= word,
-            entry.word < after_prefix(word),
-        )
-    )

@@ -72,7 +72,7 @@ def contact_words(phone: str | None, email: str | None) -> set[str]:
     groups = _DIGITS.findall(phone or "")
     words = {"".join(groups), "".join(groups[1:])} if groups else set(words_of(phone or ""))
     if email:
-        address = fold(email)
+        address = "".join(fold(email).split())
         words.add(address)
         words.update(words_of(address.partition("@")[0])[1:])
     return {word[:60] for word in words if word}

@@ -323,5 +323,5 @@ def _changed(file: File) -> None:
     if file.archived_at is None and file.purpose != "photo":
         search.index_words(Found.FILE, file.id, [file.name])
     else:
-        search.forget(Found.FILE, file.id)
+        search.forget(Found.FILE, [file.id])
     cache.forget(current_school_id(), "files")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -26,25 +25,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from uuid_utils import uuid7
 
-from school.db import Base, is_postgresql, take_write_lock
+from school.db import Base, as_json, is_postgresql, take_write_lock
+from school.search.index import together
+from school.search.models import SearchEntry, SearchWord
 
 Values = Sequence[Any]
 _FEW_PAGES = {"cache_size": -16384, "mmap_size": 0}
 # How many values one SQLite statement takes: first as many as every SQLite allows, then fewer
 # for the rest of the rows.
 _PLACES = (30_000, 4_000, 600, 1)
-
-
-def _json_encoder() -> Callable[[Any], str]:
-    """JSONEncoder.encode builds its C part anew for each call; here it is built once."""
-    make: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
-    if make is None:  # a Python without the C part
-        return json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-    encode = make(None, None, json.encoder.encode_basestring, None, ":", ",", False, False, True)
-    return lambda value: "".join(encode(value, 0))
-
-
-_encode = _json_encoder()
+_ENTRY = ("school_id", "kind", "entity_id", "words")
+_WORD = ("school_id", "kind", "word", "entity_id")
+_MANY_ENTRIES = 10_000
 
 
 @contextlib.contextmanager
@@ -110,26 +102,70 @@ class Sender:
             sent.result()
 
 
+class Words:
+    """Search words of new things, gathered until it pays to send them.
+
+    PostgreSQL takes each thing's words as one text apart by itself. SQLite gets them one by one,
+    and many at a time: in the order of the index, neighbours land on the same page.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._entries: list[Values] = []
+        self._many = 1 if is_postgresql(session) else _MANY_ENTRIES
+
+    def add(self, school_id: str, kind: str, entity_id: str, words: Iterable[str]) -> None:
+        self._entries.append((school_id, kind, entity_id, together(words)))
+
+    def take(self, *, everything: bool = False) -> list[Values]:
+        """What is to be sent now; nothing, while that is too little."""
+        if len(self._entries) < self._many and not everything:
+            return []
+        taken, self._entries = self._entries, []
+        return taken
+
+    def send(self, entries: list[Values]) -> None:
+        if not entries:
+            return
+        if is_postgresql(self._session):
+            _send_arrays(self._session, _insert_words(), entries)
+            return
+        insert(self._session, SearchEntry, _ENTRY, entries)
+        insert(self._session, SearchWord, _WORD, _by_word(entries))
+
+
+def _by_word(entries: list[Values]) -> list[Values]:
+    """The words of the entries in the order of the index. (Ids grow, so they are in order.)"""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for school_id, kind, entity_id, text in entries:
+        ids = found.setdefault((school_id, kind), {})
+        for word in text.split():
+            ids.setdefault(word, []).append(entity_id)
+    return [
+        (*owner, word, entity_id)
+        for owner, ids in sorted(found.items())
+        for word in sorted(ids)
+        for entity_id in ids[word]
+    ]
+
+
 def plan_for_many(session: Session) -> None:
     """Until this transaction ends, let PostgreSQL look rows up by index, and plan anew.
 
     It plans foreign-key checks once per connection. Planned while the tables were still small
     they walk through half a table for each row, and a first import of 100,000 students would
-    never end. So: again after each chunk, while the tables grow.
+    never end. So: again after each chunk, with the tables counted when they have doubled.
     """
     if is_postgresql(session):
         connection = session.connection()
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        connection.exec_driver_sql("SELECT count_roster()")
         connection.exec_driver_sql("DISCARD PLANS")
 
 
 def new_hex() -> str:
     """A new row's id, in storage form."""
     return uuid7().hex
-
-
-def as_json(value: Any) -> str:
-    return _encode(value)
 
 
 def instant(session: Session, at: datetime) -> str:
@@ -234,13 +270,27 @@ def _send_arrays(session: Session, statement: str, rows: list[Values]) -> None:
     """
     raw: Any = session.connection().connection.dbapi_connection
     with raw.cursor() as cursor:
-        cursor.execute(statement, [_encode(rows)])
+        cursor.execute(statement, [as_json(rows)])
 
 
 @lru_cache(maxsize=64)
 def _insert_arrays(table: sa.Table, columns: tuple[str, ...]) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
     return f'INSERT INTO "{table.name}" ({names}) SELECT * FROM {_arrays(table, columns)} AS given'  # noqa: S608
+
+
+@lru_cache(maxsize=1)
+def _insert_words() -> str:
+    """Entries, and from them their words."""
+    entry, names = _table(SearchEntry), ", ".join(_ENTRY)
+    return f"""
+        WITH given({names}) AS {_arrays(entry, _ENTRY)},
+        entries AS (INSERT INTO search_entry ({names}) SELECT {names} FROM given)
+        INSERT INTO search_word (school_id, kind, word, entity_id)
+        SELECT school_id, kind, word, entity_id
+        FROM given, unnest(string_to_array(btrim(words), ' ')) AS word
+        ORDER BY kind, word
+    """  # noqa: S608
 
 
 @lru_cache(maxsize=64)

@@ -19,12 +19,12 @@ from school.db import db, take_write_lock
 from school.errors import Conflict
 from school.roster.models import ColumnMemory, ImportState, RosterImport, RosterRow, RowOutcome
 from school.roster.service import bulk
-from school.roster.service.directory import Directory, GuardianBook, Known
+from school.roster.service.directory import Directory, Known
 from school.roster.service.gone import archive_gone, count_gone
-from school.roster.service.ledger import Ledger
 from school.roster.service.rows import CHUNK_ROWS, Matcher, Rank, Staged
 from school.roster.service.staging import Progress, get_import, silent
 from school.roster.service.verdict import Verdict
+from school.roster.service.writing.ledger import Ledger
 from school.roster.sheet.mapping import Mapping
 from school.roster.sheet.problems import Problem
 from school.tenancy.scope import current_school_id
@@ -177,12 +177,7 @@ class _Writer:
             mapping,
             overwrite_edited=bool(imported.options.get("overwrite_edited")),
         )
-        book = GuardianBook(session, is_empty=self.directory.is_empty)
-        at = change_set.committed_at
-        assert at is not None
-        self.ledger = Ledger(
-            session, imported, change_set, self.directory, book, at=at, wait=sender.wait
-        )
+        self.ledger = Ledger(session, imported, change_set, self.directory, wait=sender.wait)
         self.outcomes: Counter[str] = Counter()
         self.kept = 0
 
@@ -214,7 +209,7 @@ class _Writer:
         elif verdict.outcome == RowOutcome.CHANGED:
             self.ledger.change(row, known)
         elif verdict.said != known.said:
-            self.ledger.remember(known.id, verdict.said)
+            self.ledger.remember(row, known)
 
     def _class_names(self) -> set[str]:
         """The classes the imported rows name."""
@@ -245,8 +240,8 @@ class _Writer:
             "remarks": self.imported.counts.get("remarks", []),
         }
         if self.imported.options.get("archive_gone"):
-            counts["archived"] = archive_gone(self.imported.id, self.ledger)
-        self.ledger.index_renamed()
+            counts["archived"] = archive_gone(self.imported.id, self.ledger.batch)
+        self.ledger.finish()
         return counts
 
 

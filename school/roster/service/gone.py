@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from school.db import db
 from school.roster.models import RosterRecord, RosterRow
-from school.roster.service import bulk
+from school.roster.service.writing.batch import Batch
 from school.students.models import Student, StudentStatus
-
-if TYPE_CHECKING:
-    from school.roster.service.ledger import Ledger
 
 ON_ROLL = (StudentStatus.JOINING, StudentStatus.ENROLLED)
 
@@ -36,36 +32,15 @@ def count_gone(import_id: UUID) -> int:
     )
 
 
-def archive_gone(import_id: UUID, ledger: Ledger) -> int:
+def archive_gone(import_id: UUID, batch: Batch) -> int:
     """Archive them all, as part of the import. Returns how many."""
+    archived = StudentStatus.ARCHIVED.value
     rows = db.session.execute(
         sa.select(Student.id, Student.status).where(gone_from(import_id))
     ).all()
-    archived: list[Any] = []
     for student_id, status in rows:
-        archived.append(
-            (
-                StudentStatus.ARCHIVED.value,
-                status,
-                ledger.at,
-                ledger.at,
-                ledger.school_id,
-                student_id.hex,
-            )
-        )
-        ledger.note(
-            "student.archived",
-            "student",
-            student_id.hex,
-            {"status": status},
-            {"status": StudentStatus.ARCHIVED.value},
-        )
-    bulk.update(
-        db.session(),
-        Student,
-        keys=("school_id", "id"),
-        columns=("status", "status_before_archive", "archived_at", "updated_at"),
-        rows=archived,
-    )
-    ledger.flush()
+        now = {"status": archived, "status_before_archive": status, "archived_at": batch.at}
+        batch.update(Student, student_id.hex, now)
+        was = {"status": status}
+        batch.note("student.archived", "student", student_id.hex, was, {"status": archived})
     return len(rows)

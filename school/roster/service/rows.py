@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+from school.db import as_json
 from school.roster.models import RosterRow, RowOutcome
-from school.roster.service import bulk
 from school.roster.service.directory import CUSTOM, Directory, Known, folded_name
 from school.roster.service.verdict import GuardianSaid, Rules, Verdict, judge
 from school.roster.sheet import rows as sheet
@@ -104,16 +103,16 @@ class Staged:
             self.line,
             str(self.verdict.outcome),
             int(self.rank),
-            bulk.as_json(self.raw),
-            bulk.as_json(self.repairs) if self.repairs else "{}",
-            bulk.as_json(values),
-            bulk.as_json([one.to_json() for one in self.problems]) if self.problems else "[]",
+            as_json(self.raw),
+            as_json(self.repairs) if self.repairs else "{}",
+            as_json(values),
+            as_json([one.to_json() for one in self.problems]) if self.problems else "[]",
             self.is_blocked,
             self.is_left_out,
             self.verdict.student_id,
-            bulk.as_json(self.verdict.changes) if self.verdict.changes else "{}",
-            bulk.as_json(self.verdict.kept) if self.verdict.kept else "{}",
-            bulk.as_json(self.take) if self.take else "[]",
+            as_json(self.verdict.changes) if self.verdict.changes else "{}",
+            as_json(self.verdict.kept) if self.verdict.kept else "{}",
+            as_json(self.take) if self.take else "[]",
         )
 
 
@@ -256,12 +255,3 @@ _TARGETS = frozenset(Target)
 def _person(row: Staged) -> tuple[str, str]:
     student = row.student
     return folded_name(student.get("family_name"), student.get("given_name")), student["birth_date"]
-
-
-def as_values(text: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-def lines_of(rows: Iterable[Staged]) -> list[int]:
-    return [row.line for row in rows]

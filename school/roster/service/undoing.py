@@ -21,7 +21,8 @@ from school.files.models import File, OwnerKind
 from school.roster.models import ImportState, RosterImport, RosterRecord
 from school.roster.service import bulk
 from school.roster.service.staging import get_import
-from school.search.models import Kind, SearchWord
+from school.search.index import forget as forget_words
+from school.search.models import Kind
 from school.students.models import CustomField, Student, StudentGuardian
 from school.tenancy.scope import current_school_id
 
@@ -151,11 +152,7 @@ def _drop_empty_classes(at: datetime) -> None:
             .where(SchoolClass.id.in_(ids))
             .execution_options(synchronize_session=False)
         )
-        db.session.execute(
-            sa.delete(SearchWord)
-            .where(SearchWord.kind == Kind.CLASS, SearchWord.entity_id.in_(ids))
-            .execution_options(synchronize_session=False)
-        )
+    forget_words(Kind.CLASS, empty)
 
 
 def _drop_empty_fields(at: datetime) -> None:

@@ -12,8 +12,8 @@ from school.audit.undo import undoable
 from school.db import db
 from school.enrollment.models import Enrollment
 from school.files.models import File, OwnerKind
-from school.search import index
-from school.search.models import Kind, SearchWord
+from school.search.index import replace_words
+from school.search.models import Kind
 from school.search.words import contact_words, fold, words_of
 from school.students.models import Guardian, Student, StudentGuardian
 from school.students.queries.families import OF_LINK
@@ -74,7 +74,7 @@ def _index_students(ids: list[UUID]) -> None:
         ).where(Student.id.in_(ids))
     )
     found = {row[0]: name_words([*row[1:], *names.get(row[0], [])]) for row in students}
-    _replace_words(Kind.STUDENT, ids, found)
+    replace_words(Kind.STUDENT, {one: found.get(one, set()) for one in ids})
 
 
 def index_guardians(guardian_ids: Collection[UUID]) -> None:
@@ -92,30 +92,13 @@ def index_guardians(guardian_ids: Collection[UUID]) -> None:
             guardian_id: guardian_words(name, phone, email)
             for guardian_id, name, email, phone in rows
         }
-        _replace_words(Kind.GUARDIAN, chunk, found)
+        replace_words(Kind.GUARDIAN, {one: found.get(one, set()) for one in chunk})
         touched |= set(
             db.session.scalars(
                 sa.select(StudentGuardian.student_id).where(StudentGuardian.guardian_id.in_(chunk))
             )
         )
     index_students(touched)
-
-
-def _replace_words(kind: Kind, ids: list[UUID], found: dict[UUID, set[str]]) -> None:
-    """One look, one delete and one insert for all of them."""
-    wanted = {(entity_id, word) for entity_id, words in found.items() for word in words}
-    rows = db.session.execute(
-        sa.select(SearchWord.entity_id, SearchWord.word).where(
-            SearchWord.kind == kind, SearchWord.entity_id.in_(ids)
-        )
-    )
-    present = {(row[0], row[1]) for row in rows}
-    index.forget_words(kind, present - wanted)
-    db.session.add_all(
-        SearchWord(kind=kind, entity_id=entity_id, word=word)
-        for entity_id, word in wanted - present
-    )
-    db.session.flush()
 
 
 def _student_undone(ids: Collection[UUID]) -> None:

@@ -1,0 +1,1 @@
+"""What an import writes, domain by domain, gathered and sent in bulk."""
