@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -73,30 +73,35 @@ def _carry(job_id: UUID) -> None:
         send(job_id)
 
 
-def progress(fraction: float, sentence: str) -> None:
-    """Tell whoever watches how far the current job is: 0–1 and a short sentence.
+def progress(fraction: float, sentence: str, **numbers: int) -> None:
+    """Tell whoever watches how far the current job is: 0–1 and a short sentence, whose places
+    `numbers` fill once a page has translated it.
 
     Kept in the cache, because a job may hold the only write lock while it works.
     """
     job_id = _job.get()
     if job_id is not None:
-        cache.set(
-            f"job:{job_id}:progress",
-            [round(min(max(fraction, 0.0), 1.0), 4), sentence],
-            timeout=3600,
-        )
+        told = [round(min(max(fraction, 0.0), 1.0), 4), sentence, numbers]
+        cache.set(f"job:{job_id}:progress", told, timeout=3600)
+
+
+class Progress(NamedTuple):
+    """How far a job is, 0–1; `sentence` is a template for `numbers`."""
+
+    fraction: float
+    sentence: str
+    numbers: dict[str, int]
+
+
+def progress_of(job: Job) -> Progress:
+    """What the job last told, or where its row stands."""
+    told = cache.get(f"job:{job.id}:progress") if job.state == JobState.RUNNING else None
+    return Progress(*told) if told else Progress(job.progress, job.sentence, {})
 
 
 def find_job(job_id: UUID, *, school_id: UUID | None) -> Job | None:
-    """A job of this school (or of no school), with the newest progress laid over the row."""
-    job = db.session.scalar(sa.select(Job).where(Job.id == job_id, Job.school_id == school_id))
-    if job is not None and job.state == JobState.RUNNING:
-        db.session.expunge(job)
-        job.progress, job.sentence = cache.get(f"job:{job_id}:progress") or (
-            job.progress,
-            job.sentence,
-        )
-    return job
+    """A job of this school (or of no school)."""
+    return db.session.scalar(sa.select(Job).where(Job.id == job_id, Job.school_id == school_id))
 
 
 def run(open_context: OpenContext, job_id: UUID) -> None:
@@ -116,7 +121,8 @@ def run(open_context: OpenContext, job_id: UUID) -> None:
             _finish(job_id, JobState.DONE, result=result)
         except DomainError as error:
             # A broken rule stays broken: trying again cannot mend it.
-            _finish(job_id, JobState.FAILED, error=str(error))
+            told = {"message": error.message, "params": error.params}
+            _finish(job_id, JobState.FAILED, error=str(error), result=told)
         except Exception as error:
             log.exception("job.failed", job_id=str(job_id), kind=kind, attempts=attempts)
             _retry_or_park(job_id, attempts, error)

@@ -9,7 +9,8 @@ from uuid import UUID
 from flask import current_app, url_for
 
 from school.db import db, transaction
-from school.jobs.queue import find_job
+from school.jobs.models import Job
+from school.jobs.queue import find_job, progress_of
 from school.permissions import Permission, Person
 from school.roster import queries, schemas
 from school.roster.models import RosterImport, RosterRow
@@ -142,12 +143,23 @@ def _one(imported: RosterImport) -> Answer:
     job = imported.job_id and find_job(imported.job_id, school_id=imported.school_id)
     said: Said = {name: getattr(imported, name) for name in _PLAIN} | {
         "counts": imported.counts or {},
-        "job": job or None,
+        "job": _job(job) if job else None,
         "created_by": imported.created_by_name,
         "created_at": imported.created_at,
         "committed_at": imported.committed_at,
     }
     return said, version_header(imported.version)
+
+
+def _job(job: Job) -> Said:
+    now = progress_of(job)
+    return {
+        "id": job.id,
+        "state": job.state,
+        "progress": now.fraction,
+        "sentence": now.sentence % now.numbers if now.sentence else "",
+        "error": job.error,
+    }
 
 
 def _line(place: Place | None) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,13 @@ from school.errors import DomainError, Invalid
 from school.roster.models import ImportState, RosterImport
 from school.roster.service.committing import commit
 from school.roster.service.reporting import report
-from school.roster.service.staging import stage
+from school.roster.service.staging import Progress as Tell
+from school.roster.service.staging import silent, stage
 from school.roster.service.undoing import undo
 from school.roster.service.uploads import new_import
 from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import school_scope
 
-Tell = Callable[[float, str], None]
 TERMINAL = Actor(name="Command line")
 
 
@@ -212,12 +212,17 @@ def _watched() -> Iterator[Tell]:
     """A bar on standard error where somebody looks at it."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _fraction, _sentence: None
+        yield silent
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("Reading", total=1.0)
-        yield lambda fraction, sentence: bar.update(task, completed=fraction, description=sentence)
+
+        def tell(fraction: float, sentence: str, **numbers: int) -> None:
+            shown = sentence % {name: f"{number:,}" for name, number in numbers.items()}
+            bar.update(task, completed=fraction, description=shown)
+
+        yield tell
 
 
 def _print(done: dict[str, Any], *, as_json: bool, is_saved: bool) -> None:

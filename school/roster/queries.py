@@ -9,9 +9,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school.audit.models import ChangeSet
+from school.cache import remember
 from school.db import db
 from school.roster.models import ImportState, RosterImport, RosterRow, RowOutcome
 from school.students.models import Student
+from school.tenancy.scope import current_school_id
 
 SHOWN = ("repair", "look", "new", "changed", "same", "gone", "out")
 _BLOCKED, _REMARK = 0, 1
@@ -25,6 +27,18 @@ def list_imports(limit: int = 50) -> Sequence[RosterImport]:
         .order_by(RosterImport.created_at.desc(), RosterImport.id.desc())
         .limit(limit)
     ).all()
+
+
+def count_unfinished() -> int:
+    """Imports that were checked and neither saved nor thrown away, remembered."""
+    counting = (
+        sa.select(sa.func.count())
+        .select_from(RosterImport)
+        .where(RosterImport.state == ImportState.PREVIEW)
+    )
+    return remember(
+        current_school_id(), "imports", "unfinished", lambda: db.session.scalar(counting) or 0
+    )
 
 
 def find_change_set(imported: RosterImport) -> ChangeSet | None:

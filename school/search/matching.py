@@ -27,21 +27,21 @@ class Match:
 def match(kind: Kind, entity_id: Any, question: str) -> Match:
     """What the question asks of `entity_id`; nothing for an empty question.
 
-    Few hits are gathered by the index of words and looked up. Where the rarest word fits
-    thousands, the list is read in its order instead and each row asked for the words: the first
-    page fills long before the thousands are gathered and sorted.
+    The few hits of rare words are gathered by the index of words and looked up. A word that fits
+    thousands is looked for in what is at hand; where there are only such words, the list is read
+    in its order: the first page fills long before the thousands are gathered and sorted.
     """
     asked = contact_question if kind == Kind.GUARDIAN else words_of
     words = list(dict.fromkeys(asked(question)))[:_MOST_WORDS]
     if not words:
         return Match([sa.false()] if question.strip() else [])
     counts = _counts(kind, words)
-    rarest = min(words, key=lambda word: counts[word])
-    if counts[rarest] > BROAD:
-        return Match([says(kind, entity_id, words)], is_broad=True)
-    gathered = entity_id.in_(having_word(kind, rarest))
-    others = [word for word in words if word != rarest]
-    return Match([gathered, says(kind, entity_id, others)] if others else [gathered])
+    rare = [word for word in words if counts[word] <= BROAD]
+    common = [word for word in words if counts[word] > BROAD]
+    conditions = [entity_id.in_(having_word(kind, word)) for word in rare]
+    if common:
+        conditions.append(says(kind, entity_id, common))
+    return Match(conditions, is_broad=not rare)
 
 
 def _counts(kind: Kind, words: list[str]) -> dict[str, int]:

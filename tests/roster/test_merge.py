@@ -253,8 +253,11 @@ def test_an_archived_student_in_a_newer_file_stays_out_of_every_class(in_school,
     import_file(roster(ANN))
     with transaction():
         students_service.archive_student(student())
-    import_file(roster(ANN))
+    again = import_file(roster(ANN))
     assert (student().status, class_of()) == (StudentStatus.ARCHIVED, None)
+    row = db.session.scalars(sa.select(RosterRow).where(RosterRow.import_id == again.id)).one()
+    assert [one["code"] for one in row.problems] == ["archived"]
+    assert (row.is_blocked, told(again)["students"]["problem"]) == (False, 0)
 
 
 def test_a_preview_that_no_longer_holds_is_not_saved_over_another_student(in_school, roster):

@@ -8,11 +8,14 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from school.cache import cache
 from school.db import db
+from school.jobs.models import Job, JobState
 from school.permissions import Role
 from school.roster.models import ImportState, RosterImport, RosterRow
 from school.students.models import Student
 from school.tenancy.scope import school_scope
+from tests.conftest import make_member
 from tests.roster.conftest import ROSTERS
 
 
@@ -54,6 +57,43 @@ def test_from_file_to_students_in_the_list(page, office, send, run_jobs, school,
     assert "New students 1" in done.text
     with school_scope(school.id):
         assert db.session.scalar(sa.select(Student.family_name)) == "Smith"
+
+
+def test_brothers_and_sisters_share_a_guardian_and_the_preview_says_so(
+    page, office, send, run_jobs, roster
+):
+    ann = "1,Smith,Ann,2015-03-01,7A,Jo Smith,0113 496 0000,jo@example.org"
+    bea = "2,Smith,Bea,2013-05-09,9B,Jo Smith,0113 496 0000,jo@example.org"
+    shown = page(office, f"{send(roster(ann, bea))}/preview")
+    assert "Jo Smith is the same person as in row 2" in shown.text
+    place = send(roster(ann))
+    office.post(f"{place}/commit")
+    run_jobs()
+    assert "Jo Smith is here already" in page(office, f"{send(roster(ann, bea))}/preview").text
+
+
+def test_an_import_left_half_way_waits_on_the_page_of_today(page, office, send, run_jobs, roster):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    assert "1 import waits to be finished" in page(office, "/").text
+    office.post(f"{place}/commit")
+    run_jobs()
+    assert "waits to be finished" not in page(office, "/").text
+
+
+def test_progress_is_told_in_the_readers_language(client_for, run_jobs, roster, school):
+    reader = make_member(school, Role.REGISTRAR, locale="de")
+    german = client_for(Role.REGISTRAR, user=reader)
+    file = (io.BytesIO(roster("1,Smith,Ann,2015-03-01,7A,,,").read_bytes()), "roster.csv")
+    place = german.post(
+        "/imports", data={"file": file}, content_type="multipart/form-data"
+    ).headers["Location"]
+    with school_scope(school.id):
+        job = db.session.scalars(sa.select(Job)).one()
+        job.state = JobState.RUNNING
+        db.session.commit()
+    told = [0.5, "Read %(done)s of %(total)s rows", {"done": 1000, "total": 6344}]
+    cache.set(f"job:{job.id}:progress", told)
+    assert "1.000 von 6.344 Zeilen gelesen" in german.get(f"{place}/work").text
 
 
 def test_a_repair_is_judged_at_once(page, office, send, run_jobs, roster, school):

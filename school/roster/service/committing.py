@@ -51,7 +51,7 @@ def commit(import_id: UUID, *, tell: Progress = silent) -> Committed:
         counts = _write_all(imported, change_set, tell)
     _remember_columns(imported)
     _close(imported, change_set, counts)
-    for topic in ("students", "guardians", "classes", "files"):
+    for topic in ("students", "guardians", "classes", "files", "imports"):
         cache.forget(current_school_id(), topic)
     return Committed(change_set.id, counts)
 
@@ -69,7 +69,7 @@ def _write_all(imported: RosterImport, change_set: ChangeSet, tell: Progress) ->
             done += len(chunk)
             chunk = next(chunks, [])  # read before the session is busy again
             sender.send(send)
-            tell(0.95 * done / total, f"Saved {done:,} of {total:,} rows")
+            tell(0.95 * done / total, "Saved %(done)s of %(total)s rows", done=done, total=total)
     return writer.finish()
 
 

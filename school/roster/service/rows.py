@@ -36,10 +36,16 @@ COLUMNS = (
     "kept",
     "take",
 )
-_AMBIGUOUS = (
-    "%(count)s students of the school have this name and date of birth, and none has this "
-    "number. Type the admission number of the right one."
-)
+_MESSAGES = {
+    "ambiguous_match": (
+        "%(count)s students of the school have this name and date of birth, and none has this "
+        "number. Type the admission number of the right one."
+    ),
+    "archived": (
+        "This student is archived here and stays so, without a class. Restore the student if the "
+        "file is right."
+    ),
+}
 _FIELD_OF_TARGET = {
     Target.FULL_NAME: ("family_name", "given_name"),
     Target.GENDER: ("gender_code",),
@@ -72,6 +78,9 @@ class Staged:
     is_left_out: bool = False
     repairs: dict[str, str] = field(default_factory=dict)
     take: list[str] = field(default_factory=list)
+    # Guardians who are somebody the school or the file has already: {place: line, or 0 for the
+    # school's}; places count from 1.
+    shared: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: sheet.RosterRow) -> Staged:
@@ -96,7 +105,9 @@ class Staged:
 
     def stored(self, school_id: str, import_id: str) -> tuple[Any, ...]:
         """In the order of COLUMNS."""
-        values = {"student": self.student, "guardians": self.guardians}
+        values: dict[str, Any] = {"student": self.student, "guardians": self.guardians}
+        if self.shared:
+            values["shared"] = self.shared
         return (
             school_id,
             import_id,
@@ -153,6 +164,7 @@ def read_back(row: RosterRow | Any) -> Staged:
         row.is_left_out,
         dict(row.repairs),
         list(row.take),
+        row.values.get("shared", {}),
     )
 
 
@@ -204,27 +216,26 @@ class Matcher:
         if len(candidates) == 1:
             self.judge(row, self.directory.by_id(candidates)[candidates[0].hex])
         elif candidates:
-            row.problems.append(self._ambiguous(row, len(candidates)))
+            count = {"count": len(candidates)}
+            row.problems.append(
+                self._about_number(row, "ambiguous_match", params=count, blocking=True)
+            )
             row.is_blocked = True
             row.verdict = Verdict(RowOutcome.PROBLEM)
         return bool(candidates)
 
-    def _ambiguous(self, row: Staged, count: int) -> Problem:
+    def _about_number(self, row: Staged, code: str, **more: Any) -> Problem:
+        """Something about whom the row means, said at its admission number."""
         column = next(
             (index for index, target in self._columns.items() if target == Target.ADMISSION_NUMBER),
             0,
         )
-        return Problem(
-            code="ambiguous_match",
-            column="",
-            column_index=column,
-            value=row.student.get("admission_number", ""),
-            message=_AMBIGUOUS,
-            params={"count": count},
-            blocking=True,
-        )
+        value = row.student.get("admission_number", "")
+        return Problem(code, "", column, value, _MESSAGES[code], **more)
 
     def judge(self, row: Staged, known: Known | None) -> None:
+        if known and known.is_archived and all(one.code != "archived" for one in row.problems):
+            row.problems.append(self._about_number(row, "archived"))
         unread = self._unread(row) if row.problems else ()
         row.verdict = judge(
             row.student, row.guardians, known, self.rules, unread=unread, take=row.take

@@ -13,13 +13,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from school import clock
+from school import cache, clock
 from school.academics.models import SchoolClass
 from school.db import db, take_write_lock, transaction
 from school.errors import Conflict, DomainError, NotFound
 from school.roster.models import ColumnMemory, ImportState, RosterImport, RosterRow, RowOutcome
 from school.roster.service import bulk
-from school.roster.service.directory import Directory, GuardianBook, guardian_key
+from school.roster.service.directory import Directory, GuardianBook, GuardianKey, guardian_key
 from school.roster.service.rows import CHUNK_ROWS, COLUMNS, Matcher, Staged, read_back
 from school.roster.sheet.mapping import Mapping, memory_key
 from school.roster.sheet.rows import Roster, SchoolHints, read_roster
@@ -27,12 +27,13 @@ from school.roster.sheet.targets import Target
 from school.students.models import Gender, Student
 from school.tenancy.scope import current_school_id
 
-Progress = Callable[[float, str], None]
+Progress = Callable[..., None]
+"""Told a fraction, a sentence and the numbers for its places; see `jobs.queue.progress`."""
 REASON = "What to repair"
 OPEN_STATES = (ImportState.UPLOADED, ImportState.READING, ImportState.PREVIEW)
 
 
-def silent(_fraction: float, _sentence: str) -> None:
+def silent(_fraction: float, _sentence: str, **_numbers: int) -> None:
     """Progress that nobody watches."""
 
 
@@ -92,13 +93,18 @@ def _begin(import_id: UUID) -> RosterImport:
     if imported.state not in OPEN_STATES:
         raise Conflict("This import was finished already.")
     take_write_lock(db.session())
-    imported.state = ImportState.READING
+    _move(imported, ImportState.READING)
     db.session.execute(
         sa.delete(RosterRow)
         .where(RosterRow.import_id == import_id)
         .execution_options(synchronize_session=False)
     )
     return imported
+
+
+def _move(imported: RosterImport, state: ImportState) -> None:
+    imported.state = state
+    cache.forget(current_school_id(), "imports")
 
 
 def _understand(imported: RosterImport, path: Path, targets: MappingType[str, str]) -> Roster:
@@ -132,7 +138,7 @@ def _refuse(imported: RosterImport, error: DomainError) -> RosterImport:
 def _finish(imported: RosterImport, counts: dict[str, Any]) -> RosterImport:
     with transaction():
         imported.counts = counts
-        imported.state = ImportState.PREVIEW
+        _move(imported, ImportState.PREVIEW)
     return imported
 
 
@@ -155,7 +161,7 @@ def _stage_rows(imported: RosterImport, roster: Roster, tell: Progress) -> dict[
             tally.add(row for row in chunk if row.line not in matcher.undecided)
             sender.send(partial(_store, [row.stored(*ids) for row in chunk]))
             done += len(chunk)
-            tell(done / max(total, 1), f"Read {done:,} of {total:,} rows")
+            tell(done / max(total, 1), "Read %(done)s of %(total)s rows", done=done, total=total)
     with transaction():
         _settle(imported, matcher, tally)
     return {**tally.counts(), "rows": done, "remarks": [one.sentence for one in roster.remarks]}
@@ -187,9 +193,10 @@ def _settle(imported: RosterImport, matcher: Matcher, tally: Tally) -> None:
         for row in rows:
             staged = read_back(row)
             staged.verdict.said = {}
-            if matcher.settle(staged):
-                save_row(staged, *ids)
+            has_changed = matcher.settle(staged)
             tally.add([staged])
+            if has_changed or staged.shared:
+                save_row(staged, *ids)
 
 
 def save_row(row: Staged, school_id: str, import_id: str) -> None:
@@ -222,6 +229,7 @@ class Tally:
         self._book = book
         self._class_names = class_names
         self._classes: set[str] = set()
+        self._lines: dict[GuardianKey, int] = {}
 
     def add(self, rows: Iterable[Staged]) -> None:
         for row in rows:
@@ -231,20 +239,22 @@ class Tally:
             name = row.student.get("class_name")
             if name:
                 self._classes.add(name)
-            if row.verdict.outcome == RowOutcome.NEW:
-                self._meet(row.guardians)
-            else:
-                self._meet(entry for _, entry in row.verdict.guardians_added)
+            is_new = row.verdict.outcome == RowOutcome.NEW
+            named = enumerate(row.guardians, start=1) if is_new else row.verdict.guardians_added
+            self._meet(row, named)
 
-    def _meet(self, guardians: Iterable[dict[str, Any]]) -> None:
-        for entry in guardians:
+    def _meet(self, row: Staged, named: Iterable[tuple[int, dict[str, Any]]]) -> None:
+        """Who of the guardians is new, and who is somebody met before."""
+        for place, entry in named:
             key = guardian_key(entry["name"], entry["phone"], entry["email"])
             if key is not None and key in self._book.ids:
                 self.guardians["merged"] += 1
+                row.shared[str(place)] = self._lines.get(key, 0)
             else:
                 self.guardians["new"] += 1
                 if key is not None:
                     self._book.ids[key] = ""
+                    self._lines[key] = row.line
 
     def counts(self) -> dict[str, Any]:
         existing = len(self._classes & self._class_names)
@@ -260,7 +270,7 @@ def discard(import_id: UUID) -> None:
     imported = get_import(import_id)
     if imported.state not in (*OPEN_STATES, ImportState.REFUSED):
         raise Conflict("This import was finished already.")
-    imported.state = ImportState.DISCARDED
+    _move(imported, ImportState.DISCARDED)
     db.session.execute(
         sa.delete(RosterRow)
         .where(RosterRow.import_id == import_id)

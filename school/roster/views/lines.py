@@ -69,6 +69,7 @@ class Line:
     given: str
     family: str
     guardians: list[str]
+    shared: list[str]
 
 
 def lines_of(rows: Sequence[RosterRow], mapping: Mapping) -> list[Line]:
@@ -94,12 +95,23 @@ def line_of(row: RosterRow, mapping: Mapping) -> Line:
         student.get("given_name") or "",
         student.get("family_name") or "",
         [one["name"] for one in guardians],
+        [
+            _shared(guardians[int(place) - 1]["name"], first)
+            for place, first in row.values.get("shared", {}).items()
+        ],
     )
     for change in _changes(row.changes):
         _place(line, change.field).changes.append(change)
     for fix, target in _fixes(row, mapping):
         _place(line, target).fixes.append(fix)
     return line
+
+
+def _shared(name: str, first: int) -> str:
+    """A guardian who is somebody met before: in a row above, or in the school."""
+    if not first:
+        return str(gettext("%(name)s is here already", name=name))
+    return str(gettext("%(name)s is the same person as in row %(row)s", name=name, row=first))
 
 
 def _outcome(row: RosterRow) -> str:

@@ -16,7 +16,7 @@ from school.db import transaction
 from school.errors import DomainError, Invalid
 from school.jobs.models import JobState
 from school.jobs.queue import find_job
-from school.permissions import Permission
+from school.permissions import Permission, Person
 from school.roster import queries
 from school.roster.models import ImportState, RosterImport
 from school.roster.service import staging, uploads
@@ -30,6 +30,8 @@ from school.spreadsheets.writing import write_csv, write_xlsx
 from school.storage.protocol import StorageProvider
 from school.web.access import requires, the_person
 from school.web.errors import message_of
+from school.web.progress import told
+from school.web.todo import Task, add_task
 
 IMPORT = Permission.ROSTER_IMPORT
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -143,9 +145,7 @@ def job_row(imported: RosterImport) -> dict[str, Any]:
         "job": {
             "id": from_job.id,
             "state": "stopped" if is_stopped else str(from_job.state),
-            "fraction": from_job.progress,
-            "sentence": from_job.sentence,
-            "error": from_job.error,
+            **told(from_job),
         },
         "moving": moving,
         "stopped": is_stopped and imported.state not in _OVER,
@@ -253,3 +253,21 @@ def mapping_of(imported: RosterImport) -> Mapping:
 
 def gone_count(imported: RosterImport) -> int:
     return count_gone(imported.id)
+
+
+def _unfinished(_person: Person) -> Task | None:
+    count = queries.count_unfinished()
+    if not count:
+        return None
+    return Task(
+        ngettext(
+            "%(num)s import waits to be finished", "%(num)s imports wait to be finished", count
+        ),
+        _("Go on"),
+        url_for("roster.index"),
+        icon="upload",
+        order=10,
+    )
+
+
+add_task("roster.unfinished", IMPORT, _unfinished)

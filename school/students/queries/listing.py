@@ -156,12 +156,16 @@ def _fetch_by_own(
     limit: int,
 ) -> list[Row]:
     columns = [Student.admission_number] if by == "number" else [Student.sort_name, Student.id]
-    statement = (
-        _with_class()
+    order = in_direction(columns, place, descending=descending)
+    # First who is on the page, then their classes: a search may find thousands before it sorts.
+    on_page = (
+        sa.select(Student.id)
         .where(*conditions, after_place(columns, place_with_id(place), descending=descending))
-        .order_by(*in_direction(columns, place, descending=descending))
+        .order_by(*order)
         .limit(limit)
+        .correlate(None)
     )
+    statement = _with_class().where(Student.id.in_(on_page)).order_by(*order)
     return [Row(*row) for row in db.session.execute(statement)]
 
 

@@ -1,0 +1,26 @@
+"""What pages say of background work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import format_decimal, gettext
+
+from school.jobs.models import Job
+from school.jobs.queue import progress_of
+
+
+def told(job: Job) -> dict[str, Any]:
+    """How far it is and what stopped it, in the reader's language, for the job's row."""
+    fraction, sentence, numbers = progress_of(job)
+    shown = {name: format_decimal(number) for name, number in numbers.items()}
+    return {
+        "fraction": fraction,
+        "sentence": gettext(sentence, **shown) if sentence else "",
+        "error": _error(job),
+    }
+
+
+def _error(job: Job) -> str | None:
+    broken = (job.result or {}).get("message") if job.error else None
+    return gettext(broken, **job.result["params"]) if broken and job.result else job.error
