@@ -19,20 +19,18 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy.exc import OperationalError
 
 from config_enhanced import FaultySettings
+from school import clock
 from school.accounts.cli import group as user_commands
-from school.accounts.service.attempts import forget_old_attempts
 from school.admin.service import open_first_school
 from school.app import create_app
-from school.db import db, transaction
+from school.db import db
 from school.demo.story import PASSWORD, STAFF, tell_story
 from school.errors import DomainError
 from school.files.cli import files as files_commands
-from school.jobs.queue import reap
 from school.roster.cli import import_command, undo_command
 from school.roster.cli import list_command as roster_list_command
 from school.web.health import CHECKS
-from school.web.sessions import sweep_sessions
-from school.worker import Worker
+from school.worker import Worker, keep_house
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 OLDEST_POSTGRESQL = 15
@@ -187,7 +185,11 @@ def demo(*, as_json: bool) -> None:
 @main.command()
 @click.option("--school", "name", required=True, help="The school's name.")
 @click.option("--email", required=True, help="The first administrator's e-mail address.")
-@click.option("--time-zone", default="UTC", help="Such as Europe/London.")
+@click.option(
+    "--time-zone",
+    default=clock.zone_of_machine,
+    help="Such as Europe/London; as this machine, if left out.",
+)
 @with_app
 def setup(name: str, email: str, time_zone: str) -> None:
     """Found the first school and print its administrator's one-time sign-in link."""
@@ -203,13 +205,10 @@ def setup(name: str, email: str, time_zone: str) -> None:
 @with_app
 def housekeeping() -> None:
     """What is to be done every night: expired sessions, old sign-in tries, lost jobs."""
-    gone = sweep_sessions(_app())
-    with transaction():
-        tries = forget_old_attempts()
-    lost = reap()
+    done = keep_house(_app())
     click.echo(
-        f"{gone} expired sessions and {tries} old sign-in tries removed, "
-        f"{lost} lost jobs put back in line."
+        f"{done.sessions} expired sessions and {done.attempts} old sign-in tries removed, "
+        f"{done.jobs} lost jobs put back in line."
     )
 
 

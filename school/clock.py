@@ -6,6 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, tzinfo
+from zoneinfo import available_timezones
+
+from babel.dates import LOCALTZ
 
 _set: ContextVar[datetime | None] = ContextVar("clock", default=None)
 
@@ -28,3 +31,9 @@ def set_to(at: datetime) -> Iterator[None]:
         yield
     finally:
         _set.reset(token)
+
+
+def zone_of_machine() -> str:
+    """The time zone this machine is set to, such as "Europe/London"; "UTC" if it does not say."""
+    zone = getattr(LOCALTZ, "zone", None) or getattr(LOCALTZ, "key", None)
+    return str(zone) if zone in available_timezones() else "UTC"

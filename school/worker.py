@@ -6,8 +6,9 @@ huey carries the ids of committed jobs; what it loses, a look at the job table f
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -15,11 +16,16 @@ from flask import Flask
 from huey import Huey, RedisHuey, SqliteHuey
 from huey.consumer import Consumer
 
+from school.accounts.service.attempts import forget_old_attempts
 from school.db import db
 from school.jobs import queue
+from school.web.sessions import sweep_sessions
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 2.0
+REAP_EVERY_S = 60.0
+FIRST_HOUSE_S = 300.0
+KEEP_HOUSE_EVERY_S = 24 * 3600.0
 
 
 class QuietConsumer(Consumer):  # type: ignore[misc]
@@ -66,10 +72,14 @@ class Worker:
             max_delay=0.5,
             check_worker_health=True,
         )
+        self._is_alone = False
+        self._reap_at = time.monotonic() + REAP_EVERY_S
+        self._keep_house_at = time.monotonic() + FIRST_HOUSE_S
         self._lookout = threading.Thread(target=self._look, name="job-lookout", daemon=True)
 
     def start(self, *, alone: bool) -> None:
         """Begin. `alone`: no other worker exists, so whatever still claims to run was cut off."""
+        self._is_alone = alone
         if alone:
             with self._app.app_context():
                 queue.reap(stale_s=0)
@@ -87,15 +97,10 @@ class Worker:
         self._consumer.stop(graceful=True)
 
     def _look(self) -> None:
-        every: list[tuple[float, Callable[[], object]]] = [(60.0, queue.reap)]
-        waited = 0.0
         while not self._stop.wait(LOOK_EVERY_S):
-            waited += LOOK_EVERY_S
             try:
                 with self._app.app_context():
-                    for interval_s, act in every:
-                        if waited % interval_s < LOOK_EVERY_S:
-                            act()
+                    self._do_what_is_due()
                     due = queue.due_jobs()
                     db.session.remove()
                 for job_id in due:
@@ -103,6 +108,29 @@ class Worker:
             except Exception:
                 # The look-out must outlive a database or Redis that is away for a while.
                 log.exception("worker.lookout_failed")
+
+    def _do_what_is_due(self) -> None:
+        now = time.monotonic()
+        if now >= self._reap_at:
+            self._reap_at = now + REAP_EVERY_S
+            queue.reap()
+        if self._is_alone and now >= self._keep_house_at:
+            self._keep_house_at = now + KEEP_HOUSE_EVERY_S
+            log.info("worker.house_kept", **keep_house(self._app)._asdict())
+
+
+class HouseKept(NamedTuple):
+    """How many of each were removed, or put back in line."""
+
+    sessions: int
+    attempts: int
+    jobs: int
+
+
+def keep_house(app: Flask) -> HouseKept:
+    """What is to be done every night. A big installation's timer calls it, a small one's worker."""
+    sessions = sweep_sessions(app)
+    return HouseKept(sessions, forget_old_attempts(), queue.reap())
 
 
 def run_until_done(app: Flask) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_setting_up_prints_a_link_that_signs_in_once(installed: dict[str, str]) -> None:
     assert "Kelby School is ready" in installed["LINK"]
     assert re.search(r"http://127\.0\.0\.1:\d+/welcome/\S{20,}", installed["LINK"])
+
+
+def test_a_school_keeps_the_time_of_the_machine_it_was_founded_on(tmp_path: Path) -> None:
+    environment = {**environment_for(tmp_path, free_port()), "TZ": "Europe/Oslo"}
+    run(environment, "db", "upgrade")
+    run(environment, "setup", "--school", "Fjord School", "--email", "head@fjord.example.org")
+    with sqlite3.connect(next(tmp_path.rglob("*.db"))) as database:
+        assert database.execute("SELECT time_zone FROM school").fetchall() == [("Europe/Oslo",)]
 
 
 def test_upgrading_twice_says_there_is_nothing_to_do(installed: dict[str, str]) -> None:

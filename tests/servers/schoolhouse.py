@@ -49,6 +49,7 @@ def environment_for(folder: Path, port: int, **more: str) -> dict[str, str]:
         "FILE_SIGNING_KEYS": secrets.token_hex(32),
         "TOTP_SECRETS": "1:" + secrets.token_hex(16),
         "LOG_LEVEL": "WARNING",
+        "DEMO": "false",  # a developer's own .env may say otherwise
         **more,
     }
 
