@@ -58,12 +58,9 @@ def upload() -> Answer:
     sent, _values = sent_file(schemas.NoFieldsSchema)
     size = sent.stream.seek(0, io.SEEK_END)
     sent.stream.seek(0)
-    with transaction():
-        imported = uploads.receive(
-            _storage(), sent.stream, filename=sent.filename or "", size_bytes=size
-        )
-        # The job's id is part of the row: said (and versioned) only once that is written.
-        db.session.flush()
+    imported = uploads.receive(
+        _storage(), sent.stream, filename=sent.filename or "", size_bytes=size
+    )
     said, headers = _one(imported)
     return said, {**headers, "Location": url_for("api_imports.show", import_id=imported.id)}
 

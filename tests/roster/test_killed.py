@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from school import clock
 from school.audit.models import AuditEvent
 from school.db import db, transaction
 from school.jobs import queue
@@ -95,7 +97,7 @@ def test_a_commit_that_ended_and_is_run_again_writes_nothing_twice(app, school, 
 
 def test_reading_that_was_killed_begins_afresh(app, school, run_jobs):
     storage = app.extensions["school.storage"]
-    with school_scope(school.id), transaction(), FILE.open("rb") as stream:
+    with school_scope(school.id), FILE.open("rb") as stream:
         imported = uploads.receive(
             storage, stream, filename=FILE.name, size_bytes=FILE.stat().st_size
         )
@@ -110,6 +112,26 @@ def test_reading_that_was_killed_begins_afresh(app, school, run_jobs):
     with school_scope(school.id):
         assert fresh(imported).state == ImportState.PREVIEW
         assert count(RosterRow) == 412
+
+
+def test_a_spreadsheet_whose_arrival_was_cut_off_is_taken_away(app, school, run_jobs, monkeypatch):
+    storage = app.extensions["school.storage"]
+
+    def cut(*_args, **_more):
+        raise KeyboardInterrupt
+
+    before = {one.key for one in storage.list("import/")}
+    with school_scope(school.id), FILE.open("rb") as stream:
+        monkeypatch.setattr(uploads, "keep_after_all", cut)
+        with pytest.raises(KeyboardInterrupt):
+            uploads.receive(
+                storage, stream, filename=FILE.name, size_bytes=FILE.stat().st_size
+            )
+        assert count(RosterImport) == 0
+    assert len({one.key for one in storage.list("import/")} - before) == 1
+    with clock.set_to(clock.now() + timedelta(hours=2)):
+        run_jobs()
+    assert {one.key for one in storage.list("import/")} == before
 
 
 @pytest.mark.parametrize("moment", ["s1", "s4", "s9", "s14"])

@@ -89,6 +89,20 @@ def delete_later(provider: str, key: str, *, after: timedelta = timedelta(0)) ->
     plan_sweep(after=after)
 
 
+def keep_after_all(provider: str, key: str) -> bool:
+    """Take a deletion back, in the caller's transaction. False when it has happened already."""
+    taken = db.session.execute(
+        sa.delete(StorageTask)
+        .where(
+            StorageTask.operation == DELETE,
+            StorageTask.provider == provider,
+            StorageTask.key == key,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+
+
 def plan_sweep(*, after: timedelta) -> None:
     """See to it that a sweep of this school is waiting, so that a crash mends itself."""
     wanted = clock.now() + after + (SLACK if after else timedelta(0))

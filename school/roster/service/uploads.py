@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 from uuid import UUID
@@ -12,8 +13,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school.audit.actor import current_actor
-from school.db import db
+from school.db import db, transaction
 from school.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
+from school.files.service.sweeping import delete_later, keep_after_all
 from school.jobs.models import Job
 from school.jobs.queue import enqueue
 from school.roster.models import ImportState, RosterImport
@@ -27,12 +29,13 @@ from school.storage.protocol import StorageProvider
 
 STAGE, COMMIT, UNDO = "roster.stage", "roster.commit", "roster.undo"
 _NAME_LIMIT = 150
+_LEASE = timedelta(hours=1)
 
 
 def receive(
     storage: StorageProvider, stream: IO[bytes], *, filename: str, size_bytes: int
 ) -> RosterImport:
-    """Keep the file under a random key and enqueue reading it."""
+    """Keep the file under a random key and enqueue reading it. Not inside a transaction."""
     if size_bytes > MAX_FILE_BYTES:
         raise TooLarge(
             "This file is larger than %(limit)s MB. Split it into smaller files.",
@@ -42,13 +45,21 @@ def receive(
     if size_bytes == 0:
         raise Invalid("This file is empty.", field="file")
     key = new_key("import")
+    with transaction():
+        # Whoever dies in between leaves an object nobody knows: the sweep takes it away.
+        delete_later(storage.name, key, after=_LEASE)
     try:
         stored = storage.put(key, cast("BinaryIO", stream), size=size_bytes)
     except StorageError as error:
         raise Unavailable("The file could not be kept. Try again in a minute.") from error
-    imported = new_import(filename, size_bytes=stored.size_bytes, sha256=stored.sha256 or "")
-    imported.storage_key = key
-    imported.job_id = enqueue(STAGE, import_id=str(imported.id)).id
+    with transaction() as session:
+        if not keep_after_all(storage.name, key):
+            raise Unavailable("The file took too long to arrive. Try again.")
+        imported = new_import(filename, size_bytes=stored.size_bytes, sha256=stored.sha256 or "")
+        imported.storage_key = key
+        imported.job_id = enqueue(STAGE, import_id=str(imported.id)).id
+        # The job's id is part of the row: said (and versioned) only once that is written.
+        session.flush()
     return imported
 
 

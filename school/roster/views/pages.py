@@ -83,10 +83,9 @@ def upload() -> BaseResponse | tuple[str, int]:
             raise Invalid("No file was chosen. Choose one, then send it.", field="file")
         size = sent.stream.seek(0, io.SEEK_END)
         sent.stream.seek(0)
-        with transaction():
-            imported = uploads.receive(
-                _storage(), sent.stream, filename=sent.filename, size_bytes=size
-            )
+        imported = uploads.receive(
+            _storage(), sent.stream, filename=sent.filename, size_bytes=size
+        )
     except DomainError as error:
         return _index_page(message_of(error)), error.status
     return redirect(url_for("roster.show", import_id=imported.id), 303)
