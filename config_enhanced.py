@@ -26,6 +26,10 @@ class FaultySettings(ValueError):
         self.faults = faults
 
 
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",")) - {""}
+
+
 class Settings(BaseSettings):
     """All settings of Schoolhouse. The field name in capitals is the environment variable."""
 
@@ -39,6 +43,8 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="Database address: sqlite:///path or postgresql://user:password@host/name. Empty: schoolhouse.db in DATA_DIR.")
     redis_url: str = Field("", description="Redis address, such as redis://localhost:6379/0. Empty: sessions and cache in files.")
     storage_url: str = Field("", description="Where files lie: file:///path, s3://bucket/prefix?endpoint_url=… or gs://bucket/prefix. Empty: files in DATA_DIR.")
+    storage_copy_url: str = Field("", description="Where a copy of every file goes, written like STORAGE_URL; files are read from there when the first place does not answer. Empty: no copies.")
+    storage_both_for: str = Field("", description="Comma-separated purposes (document, medical, photo) whose files count only once the copy lies there too. Empty: copies follow later.")
     smtp_url: str = Field("", description="Mail server, such as smtp+starttls://user:password@mail.example.org:587. Empty: mail is kept in the outbox page and written to DATA_DIR/mail.")
     mail_from: str = Field("Schoolhouse <schoolhouse@localhost>", description="Sender of the mail.")
     public_url: str = Field("http://127.0.0.1:8000", description="How people reach this installation; links in mails begin with it.")
@@ -103,12 +109,20 @@ class Settings(BaseSettings):
             raise ValueError("begins with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("storage_url")
+    @field_validator("storage_url", "storage_copy_url")
     @classmethod
     def _known_storage(cls, value: str) -> str:
         problem = storage_url_problem(value) if value else None
         if problem:
             raise ValueError(problem)
+        return value
+
+    @field_validator("storage_both_for")
+    @classmethod
+    def _known_purposes(cls, value: str) -> str:
+        unknown = sorted(_names(value) - {"document", "medical", "photo"})
+        if unknown:
+            raise ValueError(f"names unknown purposes: {', '.join(unknown)}")
         return value
 
     @field_validator("smtp_url")
@@ -141,6 +155,11 @@ class Settings(BaseSettings):
     def storage(self) -> str:
         """The storage address, the default filled in."""
         return self.storage_url or f"file://{self.data_dir.resolve().as_posix()}/files"
+
+    @property
+    def both_for(self) -> frozenset[str]:
+        """Purposes whose files wait for their copy."""
+        return _names(self.storage_both_for)
 
     @property
     def signing_keys(self) -> list[str]:

@@ -37,7 +37,7 @@ from school.academics.service import sort_name as class_sort_name
 from school.db import db, new_id
 from school.enrollment.models import Enrollment
 from school.permissions import Role
-from school.search.index import together
+from school.search.index import joined_words
 from school.search.models import SearchEntry, SearchWord
 from school.search.words import words_of
 from school.students.models import Guardian, Student, StudentGuardian
@@ -161,7 +161,7 @@ def _search_rows(
     entries, rows = [], []
     for kind, entity_id, words in found_by:
         own = {"school_id": school_id, "kind": kind, "entity_id": entity_id}
-        entries.append({**own, "words": together(words)})
+        entries.append({**own, "words": joined_words(words)})
         rows += [{**own, "word": word} for word in words]
     return entries, rows
 

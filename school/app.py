@@ -63,7 +63,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     formats.init_formats(app)
     static_files.init_static_files(app)
     app.extensions["school.storage"] = open_storage(
-        settings.storage, signing_keys=settings.signing_keys, public_base_url=settings.public_url
+        settings.storage,
+        copy_url=settings.storage_copy_url,
+        signing_keys=settings.signing_keys,
+        public_base_url=settings.public_url,
     )
     worker.connect_transport(app)
     _open_doors(app)
@@ -205,6 +208,7 @@ def _find_shelf() -> Shelf:
         provider=current_app.extensions["school.storage"],
         most_bytes=settings.max_upload_mib * 1024 * 1024,
         signing_keys=tuple(settings.signing_keys),
+        both_for=settings.both_for,
     )
 
 

@@ -198,11 +198,11 @@ def engine_options(
     lock_timeout_ms: int,
 ) -> dict[str, Any]:
     """Arguments of `create_engine` for this address: pooling, pre-ping and time-outs."""
-    reads_json = {"json_serializer": as_json, "json_deserializer": orjson.loads}
+    json_by_orjson = {"json_serializer": as_json, "json_deserializer": orjson.loads}
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return {**reads_json, "connect_args": {"timeout": lock_timeout_ms / 1000}}
+        return {**json_by_orjson, "connect_args": {"timeout": lock_timeout_ms / 1000}}
     return {
-        **reads_json,
+        **json_by_orjson,
         "pool_size": pool_size,
         "max_overflow": max_overflow,
         "pool_timeout": pool_timeout_s,

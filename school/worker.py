@@ -115,8 +115,9 @@ class Worker:
             self._reap_at = now + REAP_EVERY_S
             queue.reap()
         if self._is_alone and now >= self._keep_house_at:
-            self._keep_house_at = now + KEEP_HOUSE_EVERY_S
+            self._keep_house_at = now + FIRST_HOUSE_S  # in case it fails
             log.info("worker.house_kept", **keep_house(self._app)._asdict())
+            self._keep_house_at = now + KEEP_HOUSE_EVERY_S
 
 
 class HouseKept(NamedTuple):

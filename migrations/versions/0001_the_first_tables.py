@@ -42,8 +42,8 @@ SECURED = [
 # The planner knows nothing of tables filled within one transaction, and only a table's owner may
 # count it: when one has doubled since. Somebody else counting already is as good.
 COUNT_ROSTER = """
-CREATE FUNCTION count_roster() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '100ms'
+CREATE OR REPLACE FUNCTION count_roster() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 BEGIN
     IF EXISTS (
@@ -51,10 +51,9 @@ BEGIN
         WHERE oid IN ('student'::regclass, 'guardian'::regclass)
         AND pg_relation_size(oid) > 2 * relpages * current_setting('block_size')::bigint
     ) THEN
-        ANALYZE student, guardian, student_guardian, enrollment, school_class, roster_record;
+        ANALYZE (SKIP_LOCKED) student, guardian, student_guardian, enrollment, school_class,
+            roster_record;
     END IF;
-EXCEPTION WHEN lock_not_available THEN
-    NULL;
 END
 $$
 """

@@ -56,20 +56,28 @@ Guard = Callable[[Collection[UUID]], dict[UUID, str]]
 """New rows that must not be removed: id → what hangs on them."""
 Refresh = Callable[[Collection[UUID]], None]
 """Put right what depends on these rows (some may be gone)."""
+# `refresh_about` is called with those on whose page the events are told: a tie's student.
 
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
     guard: Guard | None
     refresh: Refresh | None
+    refresh_about: Refresh | None
 
 
 _owners: dict[str, _Owner] = {}
 
 
-def undoable(entity: str, *, guard: Guard | None = None, refresh: Refresh | None = None) -> None:
+def undoable(
+    entity: str,
+    *,
+    guard: Guard | None = None,
+    refresh: Refresh | None = None,
+    refresh_about: Refresh | None = None,
+) -> None:
     """Let events of this table be undone. Called once by the domain that owns it."""
-    _owners[entity] = _Owner(guard, refresh)
+    _owners[entity] = _Owner(guard, refresh, refresh_about)
 
 
 def is_known(entity: str) -> bool:
@@ -107,6 +115,7 @@ def _undo(condition: sa.ColumnElement[bool]) -> UndoReport:
     db.session.flush()
     report = UndoReport()
     touched: dict[str, set[UUID]] = defaultdict(set)
+    about: dict[str, set[UUID]] = defaultdict(set)
     entities = _entities(condition)
     # What hangs on others goes first, and comes back last.
     for removed_only, names in ((False, list(reversed(entities))), (True, entities)):
@@ -115,11 +124,14 @@ def _undo(condition: sa.ColumnElement[bool]) -> UndoReport:
             scope &= AuditEvent.after.is_(None) if removed_only else AuditEvent.after.is_not(None)
             for events in _chunks(scope):
                 touched[name] |= _revert(name, events, report)
+                about[name] |= {event.about_id for event in events if event.about_id}
     db.session.expire_all()
     for name, ids in touched.items():
-        refresh = _owners[name].refresh
-        if refresh and ids:
-            refresh(ids)
+        owner = _owners[name]
+        if owner.refresh and ids:
+            owner.refresh(ids)
+        if owner.refresh_about and about[name]:
+            owner.refresh_about(about[name])
     return report
 
 
@@ -307,7 +319,7 @@ def _write(batch: _Batch) -> None:
 
 
 def _write_changes(table: sa.Table, changes: dict[UUID, Facts]) -> None:
-    """One prepared statement for each set of columns."""
+    """One statement for each set of columns."""
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row_id, values in changes.items():
         names = tuple(sorted(values))

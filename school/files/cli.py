@@ -26,7 +26,7 @@ def files() -> None:
 @click.option("--school", "slug", help="Only this school (its short name).")
 @click.option("--json", "as_json", is_flag=True, help="One object for machines.")
 def sweep_command(slug: str | None, *, as_json: bool) -> None:
-    """Remove what broken uploads left behind, and carry out waiting deletions."""
+    """Remove what broken uploads left behind, and carry out waiting copies and deletions."""
     total = Swept()
     for school_id in _school_ids(slug):
         with school_scope(school_id):
@@ -35,8 +35,9 @@ def sweep_command(slug: str | None, *, as_json: bool) -> None:
         click.echo(json.dumps(asdict(total)))
         return
     click.echo(
-        f"{total.discarded} broken uploads let go, {total.deleted} objects deleted, "
-        f"{total.failed} could not be deleted yet, {total.waiting} still waiting."
+        f"{total.discarded} broken uploads let go, {total.copied} objects copied, "
+        f"{total.deleted} deleted; {total.failed} could not be reached, {total.waiting} still "
+        "waiting."
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from school.files.service.sweeping import SWEEP, Swept, sweep
+from school.files.service.outbox import SWEEP
+from school.files.service.sweeping import Swept, sweep
 from school.jobs.queue import handler
 
 
@@ -14,6 +15,7 @@ def sweep_files() -> dict[str, Any]:
     swept: Swept = sweep()
     return {
         "discarded": swept.discarded,
+        "copied": swept.copied,
         "deleted": swept.deleted,
         "failed": swept.failed,
         "waiting": swept.waiting,

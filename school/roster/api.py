@@ -154,7 +154,7 @@ def _job(job: Job) -> Said:
         "id": job.id,
         "state": job.state,
         "progress": now.fraction,
-        "sentence": now.sentence % now.numbers if now.sentence else "",
+        "sentence": now.sentence % now.numbers if now.numbers else now.sentence,
         "error": job.error,
     }
 

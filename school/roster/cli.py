@@ -23,8 +23,7 @@ from school.errors import DomainError, Invalid
 from school.roster.models import ImportState, RosterImport
 from school.roster.service.committing import commit
 from school.roster.service.reporting import report
-from school.roster.service.staging import Progress as Tell
-from school.roster.service.staging import silent, stage
+from school.roster.service.staging import Tell, silent, stage
 from school.roster.service.undoing import undo
 from school.roster.service.uploads import new_import
 from school.tenancy.models import School, SchoolStatus

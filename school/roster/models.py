@@ -134,8 +134,8 @@ class ColumnMemory(TenantEntity, Timestamps, Base):
 # key through whichever index comes first. Only a table's owner may count it, hence the function;
 # it counts when a table has doubled since. Somebody else counting already is as good.
 COUNT_ROSTER = """
-CREATE FUNCTION count_roster() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '100ms'
+CREATE OR REPLACE FUNCTION count_roster() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 BEGIN
     IF EXISTS (
@@ -143,10 +143,9 @@ BEGIN
         WHERE oid IN ('student'::regclass, 'guardian'::regclass)
         AND pg_relation_size(oid) > 2 * relpages * current_setting('block_size')::bigint
     ) THEN
-        ANALYZE student, guardian, student_guardian, enrollment, school_class, roster_record;
+        ANALYZE (SKIP_LOCKED) student, guardian, student_guardian, enrollment, school_class,
+            roster_record;
     END IF;
-EXCEPTION WHEN lock_not_available THEN
-    NULL;
 END
 $$
 """

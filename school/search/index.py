@@ -9,9 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from school.db import db
+from school.db import db, is_postgresql, take_write_lock
 from school.search.models import Kind, SearchEntry, SearchWord
-from school.search.words import words_of
+from school.search.words import words_of_all
 from school.tenancy.scope import current_school_id
 
 _CHUNK = 500
@@ -19,8 +19,7 @@ _CHUNK = 500
 
 def index_words(kind: Kind, entity_id: UUID, texts: Iterable[str | None]) -> None:
     """Replace the words by which one thing is found."""
-    words = {word for text in texts if text for word in words_of(text)}
-    replace_words(kind, {entity_id: words})
+    replace_words(kind, {entity_id: words_of_all(texts)})
 
 
 def forget(kind: Kind, entity_ids: Iterable[UUID]) -> None:
@@ -29,19 +28,21 @@ def forget(kind: Kind, entity_ids: Iterable[UUID]) -> None:
 
 
 def replace_words(kind: Kind, wanted: Mapping[UUID, Collection[str]]) -> None:
-    """The words of many things: what is new is added, what is gone is taken away."""
+    """The words of many things: what is new is added, what is gone is taken away.
+
+    The caller holds the things' own rows, so that nobody else does this for them meanwhile.
+    """
     ids = list(wanted)
     for start in range(0, len(ids), _CHUNK):
         _replace(kind, {entity_id: wanted[entity_id] for entity_id in ids[start : start + _CHUNK]})
 
 
 def _replace(kind: Kind, wanted: Mapping[UUID, Collection[str]]) -> None:
+    take_write_lock(db.session())  # Core statements do not take it by themselves
     db.session.flush()
     present = _entries(kind, wanted)
     changed = {
-        entity_id: words
-        for entity_id, words in wanted.items()
-        if present.get(entity_id, set()) != set(words)
+        one: words for one, words in wanted.items() if present.get(one) != (set(words) or None)
     }
     old = {(word, one) for one in changed for word in present.get(one, ())}
     new = {(word, one) for one, words in changed.items() for word in words}
@@ -51,7 +52,11 @@ def _replace(kind: Kind, wanted: Mapping[UUID, Collection[str]]) -> None:
     _insert(
         SearchEntry,
         kind,
-        [{"entity_id": one, "words": together(words)} for one, words in changed.items() if words],
+        [
+            {"entity_id": one, "words": joined_words(words)}
+            for one, words in changed.items()
+            if words
+        ],
     )
 
 
@@ -71,7 +76,7 @@ def _insert(model: Any, kind: Kind, rows: list[dict[str, Any]]) -> None:
 
 
 def _delete(model: Any, kind: Kind, rows: list[dict[str, Any]]) -> None:
-    """Rows by their whole key, in one prepared statement."""
+    """Rows by their whole key."""
     if not rows:
         return
     table = model.__table__
@@ -84,9 +89,9 @@ def _delete(model: Any, kind: Kind, rows: list[dict[str, Any]]) -> None:
     db.session.connection().execute(sa.delete(table).where(key), named)
 
 
-def together(words: Iterable[str]) -> str:
+def joined_words(words: Iterable[str]) -> str:
     """The words as an entry holds them."""
-    return f" {' '.join(words)} "
+    return f" {' '.join(sorted(words))} "
 
 
 def having_word(kind: Kind, word: str) -> sa.Select[UUID]:
@@ -106,12 +111,17 @@ def after_prefix(prefix: str) -> str:
 def says(kind: Kind, entity_id: Any, words: Iterable[str]) -> sa.ColumnElement[bool]:
     """A thing at hand has, for each of these, a word that begins with it."""
     entry = aliased(SearchEntry)
-    place = sa.func.instr if db.engine.dialect.name == "sqlite" else sa.func.strpos
     return sa.exists(
         sa.select(1).where(
             entry.school_id == entity_id.class_.school_id,
             entry.kind == kind,
             entry.entity_id == entity_id,
-            *(place(entry.words, f" {word}") > 0 for word in words),
+            *(_place_of(f" {word}", entry.words) > 0 for word in words),
         )
     )
+
+
+def _place_of(part: str, text: Any) -> Any:
+    """Where the part begins in the text, counted from 1; 0 if it does not stand there."""
+    place = sa.func.strpos if is_postgresql(db.session()) else sa.func.instr
+    return place(text, part)

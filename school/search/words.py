@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 # Letters that carry their mark inside and do not decompose.
@@ -62,6 +63,11 @@ def words_of(text: str) -> tuple[str, ...]:
         for chunk in folded.split():
             words.setdefault("".join(_WORD.findall(chunk)))
     return tuple(word[:60] for word in words if word)
+
+
+def words_of_all(texts: Iterable[str | None]) -> set[str]:
+    """The words of several texts together."""
+    return {word for text in texts if text for word in words_of(text)}
 
 
 def contact_words(phone: str | None, email: str | None) -> set[str]:

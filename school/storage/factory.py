@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from school.storage.hybrid import HybridStorage
 from school.storage.local import LocalStorage
 from school.storage.protocol import StorageProvider
 
@@ -31,13 +32,27 @@ def storage_url_problem(url: str) -> str | None:
 
 
 def open_storage(
-    url: str, *, signing_keys: Sequence[str], public_base_url: str | None = None
+    url: str,
+    *,
+    copy_url: str = "",
+    signing_keys: Sequence[str],
+    public_base_url: str | None = None,
 ) -> StorageProvider:
-    """The provider of a storage address. Raises ValueError for an address with a problem.
+    """The provider of a storage address, with copies at another where `copy_url` names one.
 
     `signing_keys` (newest first) sign the links we redeem ourselves; `public_base_url` stands in
-    front of them.
+    front of them. Raises ValueError for an address with a problem.
     """
+    primary = _open(url, signing_keys, public_base_url)
+    if not copy_url:
+        return primary
+    copies = _open(copy_url, signing_keys, public_base_url)
+    if copies.name == primary.name:
+        copies.name = f"{copies.name}-copies"
+    return HybridStorage(primary, copies)
+
+
+def _open(url: str, signing_keys: Sequence[str], public_base_url: str | None) -> StorageProvider:
     problem = storage_url_problem(url)
     if problem:
         raise ValueError(f"The storage address {problem}.")

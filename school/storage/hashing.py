@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -55,6 +56,23 @@ class CountingReader:
             raise IntegrityError(f"{self.size_bytes} bytes instead of {self._wanted_size}.")
         if self._wanted_sha256 is not None and self.sha256 != self._wanted_sha256:
             raise IntegrityError("The checksum differs from the announced one.")
+
+
+class BlockStream(io.RawIOBase):
+    """Blocks as a stream to read from: what one provider gives becomes what another takes."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def read(self, count: int = -1) -> bytes:
+        """At most `count` bytes, as they come; everything for -1."""
+        if count < 0:
+            return b"".join([bytes(self._rest), *self._blocks])
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        piece, self._rest = self._rest[:count], self._rest[count:]
+        return bytes(piece)
 
 
 def md5_base64(data: bytes) -> str:

@@ -22,5 +22,5 @@ def told(job: Job) -> dict[str, Any]:
 
 
 def _error(job: Job) -> str | None:
-    broken = (job.result or {}).get("message") if job.error else None
-    return gettext(broken, **job.result["params"]) if broken and job.result else job.error
+    rule = job.result if job.error else None
+    return gettext(rule["message"], **rule["params"]) if rule else job.error

@@ -45,7 +45,7 @@ def kill_before(moment: str) -> None:
     killer = Killer(int(moment.removeprefix("s")))
     if not moment.startswith("s"):
         bulk._send_tuples = killer.before(bulk._send_tuples)
-        bulk._send_arrays = killer.before(bulk._send_arrays)
+        bulk.send_arrays = killer.before(bulk.send_arrays)
         return
 
     @sa.event.listens_for(sa.Engine, "before_cursor_execute")

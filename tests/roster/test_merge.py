@@ -260,6 +260,16 @@ def test_an_archived_student_in_a_newer_file_stays_out_of_every_class(in_school,
     assert (row.is_blocked, told(again)["students"]["problem"]) == (False, 0)
 
 
+def test_a_remark_about_an_archived_student_hides_no_cell(in_school, roster):
+    headings = "Preferred Name,Surname,Forename,Date of Birth"
+    import_file(roster("Annie,Smith,Ann,2015-03-01", headings=headings))
+    with transaction():
+        students_service.archive_student(db.session.scalars(sa.select(Student)).one())
+    again = stage_file(roster(",Smith,Ann,2015-03-01", headings=headings))
+    row = db.session.scalars(sa.select(RosterRow).where(RosterRow.import_id == again.id)).one()
+    assert row.changes == {"preferred_name": ["Annie", None]}
+
+
 def test_a_preview_that_no_longer_holds_is_not_saved_over_another_student(in_school, roster):
     """Two files checked at once give one number to two children: the second must be looked at again."""
     first = stage_file(roster("1,Vane,Zed,2013-01-01,7A,,,"))

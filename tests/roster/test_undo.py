@@ -14,12 +14,13 @@ from school.enrollment.models import Enrollment
 from school.errors import Conflict
 from school.roster.models import RosterRecord
 from school.roster.service.undoing import undo
-from school.search.models import SearchWord
+from school.search.index import having_word
+from school.search.models import Kind, SearchEntry, SearchWord
 from school.students.models import CustomField, Guardian, Student, StudentGuardian
 from tests.roster.conftest import ROSTERS, import_file, stage_file, told
 from tests.roster.test_merge import ANN, class_of, edit, student
 
-MADE = (Student, Guardian, StudentGuardian, Enrollment, SchoolClass, SearchWord, RosterRecord, CustomField)
+MADE = (Student, Guardian, StudentGuardian, Enrollment, SchoolClass, SearchEntry, SearchWord, RosterRecord, CustomField)
 
 
 def counts() -> dict[str, int]:
@@ -94,6 +95,29 @@ def test_a_field_edited_since_stays_and_is_listed(in_school, roster):
     done = take_back(imported)
     assert (student().family_name, student().given_name) == ("Green", "Ann")
     assert [(one.field, one.theirs, one.ours) for one in done.kept] == [("family_name", "Green", "Brown")]
+
+
+def test_who_was_tied_by_the_import_finds_the_student_no_more(in_school, roster):
+    two = "Admission No,Surname,Forename,Guardian 1 Name,Guardian 2 Name"
+    import_file(roster("1,Smith,Ann,Jo Smith,", headings=two))
+    imported = import_file(roster("1,Smith,Ann,Jo Smith,Kim Quark", headings=two))
+    assert db.session.scalars(having_word(Kind.STUDENT, "quark")).all() == [student().id]
+    take_back(imported)
+    assert db.session.scalars(having_word(Kind.STUDENT, "quark")).all() == []
+
+
+def test_who_was_untied_by_the_import_finds_the_student_again(in_school, roster):
+    two = "Admission No,Surname,Forename,Guardian 1 Name,Guardian 2 Name"
+    import_file(roster("1,Smith,Ann,Jo Smith,Kim Quark", headings=two))
+    imported = import_file(roster("1,Smith,Ann,Jo Smith,", headings=two))
+    assert db.session.scalars(having_word(Kind.STUDENT, "quark")).all() == []
+    take_back(imported)
+    assert db.session.scalars(having_word(Kind.STUDENT, "quark")).all() == [student().id]
+
+
+def test_a_class_without_a_word_leaves_nothing_behind(in_school, roster):
+    take_back(import_file(roster("1,Smith,Ann,2015-03-01,***,,,")))
+    assert counts() == dict.fromkeys(counts(), 0)
 
 
 def test_a_move_is_taken_back(in_school, roster):

@@ -73,6 +73,16 @@ def test_brothers_and_sisters_share_a_guardian_and_the_preview_says_so(
     assert "Jo Smith is here already" in page(office, f"{send(roster(ann, bea))}/preview").text
 
 
+def test_a_repair_of_something_else_still_says_who_is_shared(page, office, send, roster):
+    ann = "1,Smith,Ann,2015-03-01,7A,Jo Smith,0113 496 0000,jo@example.org"
+    bea = "2,Smith,Bea,2013-02-31,9B,Jo Smith,0113 496 0000,jo@example.org"
+    place = send(roster(ann, bea))
+    office.post(f"{place}/rows/3", data={"c3": "2013-02-28"})
+    assert "Jo Smith is the same person as in row 2" in page(office, f"{place}/preview").text
+    office.post(f"{place}/rows/3", data={"c5": "Kim Smith"})
+    assert "the same person as in row 2" not in page(office, f"{place}/preview").text
+
+
 def test_an_import_left_half_way_waits_on_the_page_of_today(page, office, send, run_jobs, roster):
     place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
     assert "1 import waits to be finished" in page(office, "/").text

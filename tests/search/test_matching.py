@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
+import pytest
+import sqlalchemy as sa
+
+from school.db import db, transaction
 from school.permissions import Person, Role
 from school.search import matching
+from school.search.index import having_word
+from school.search.models import Kind, SearchEntry, SearchWord
+from school.students.models import Guardian
 from school.students.queries.families import list_guardians
 from school.students.queries.listing import StudentFilter, list_students
+from school.students.service.guardians import edit_guardian
+from school.tenancy.scope import school_scope
 from tests.factories.students import make_guardian, make_student
 
 
@@ -91,3 +101,29 @@ def test_a_guardian_is_found_by_telephone_and_address_however_they_are_typed(off
 def test_another_number_or_address_finds_no_guardian(office, q):
     make_guardian(name="Ann Smith", phone="0113 496 0000", email="jo.evans@example.org")
     assert list_guardians(office, q, None).rows == []
+
+
+def test_two_who_edit_two_guardians_of_a_student_at_once_are_both_found(app, school):
+    """Each writes the student's words from both names: whoever comes second must see the first."""
+    with school_scope(school.id):
+        student = make_student()
+        ids = [make_guardian(student, name=name).id for name in ("Ann One", "Bob Two")]
+        db.session.remove()
+    start = Barrier(2)
+
+    def rename(guardian_id, name) -> None:
+        with app.app_context(), school_scope(school.id):
+            guardian = db.session.scalars(sa.select(Guardian).where(Guardian.id == guardian_id)).one()
+            start.wait()
+            with transaction():
+                edit_guardian(guardian, version=guardian.version, name=name)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(rename, ids, ("Ann Quark", "Bob Boson")))
+    with school_scope(school.id):
+        for word in ("quark", "boson"):
+            assert db.session.scalars(having_word(Kind.STUDENT, word)).all() == [student.id]
+        assert db.session.scalars(having_word(Kind.STUDENT, "one")).all() == []
+        entry = sa.select(SearchEntry.words).where(SearchEntry.entity_id == student.id)
+        word = sa.select(SearchWord.word).where(SearchWord.entity_id == student.id)
+        assert set(db.session.scalar(entry).split()) == set(db.session.scalars(word))

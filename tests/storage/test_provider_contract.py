@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from school.storage import errors
 from school.storage.gcs import GcsStorage
+from school.storage.hybrid import HybridStorage
 from school.storage.keys import new_key
 from school.storage.local import LocalStorage
 from school.storage.protocol import PART_BYTES, StorageProvider
@@ -29,14 +30,22 @@ from tests.storage.verify import gcs_accepts, s3_accepts
 FIVE_MINUTES = timedelta(minutes=5)
 
 
-@pytest.fixture(params=["local", "s3", "gcs"])
+@pytest.fixture(params=["local", "s3", "gcs", "hybrid"])
 def provider(request: pytest.FixtureRequest, tmp_path: Path) -> StorageProvider:
-    if request.param == "local":
+    if request.param == "hybrid":
+        return HybridStorage(
+            make_provider("local", request, tmp_path), make_provider("s3", request, tmp_path)
+        )
+    return make_provider(request.param, request, tmp_path)
+
+
+def make_provider(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> StorageProvider:
+    if kind == "local":
         return LocalStorage(
             tmp_path / "files", signing_keys=["k" * 40], public_base_url="http://localhost"
         )
     prefix = uuid4().hex
-    if request.param == "s3":
+    if kind == "s3":
         return S3Storage(
             s3_place.BUCKET,
             prefix,

@@ -240,7 +240,7 @@ def _written(
     most_bytes = shelf().most_bytes
     check_size(size_hint, purpose=purpose, most_bytes=most_bytes)
     with staged(stream, filename=filename, purpose=purpose, most_bytes=most_bytes) as content:
-        written = write(content)
+        written = write(content, purpose=purpose.code)
         try:
             with transaction() as session:
                 take_write_lock(session)

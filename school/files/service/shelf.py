@@ -15,6 +15,8 @@ class Shelf:
     provider: StorageProvider
     most_bytes: int
     signing_keys: tuple[str, ...]
+    # Purposes whose files count only once every place has them.
+    both_for: frozenset[str] = frozenset()
 
 
 _find: list[Callable[[], Shelf]] = []

@@ -1,8 +1,4 @@
-"""What crashes and slow providers leave behind is put right; only here are objects deleted.
-
-Nothing is deleted inside a request: a `StorageTask` row is committed with the decision, and the
-job carries it out until the provider says that the object is gone.
-"""
+"""What crashes and slow providers leave behind is put right; only here are objects deleted."""
 
 from __future__ import annotations
 
@@ -16,19 +12,25 @@ import structlog
 from school import clock
 from school.db import db, take_write_lock, transaction
 from school.files.models import Blob, BlobLocation, BlobState, LocationState, StorageTask
+from school.files.service import copying
+from school.files.service.outbox import (
+    AT_ONCE,
+    COPY,
+    DELETE,
+    Task,
+    delete_later,
+    due_tasks,
+    forget,
+    plan_sweep,
+    postpone,
+)
 from school.files.service.shelf import shelf
-from school.jobs.models import Job, JobState
-from school.jobs.queue import enqueue
 from school.storage.errors import StorageError
+from school.storage.hybrid import members_of
 from school.storage.protocol import StorageProvider
 from school.tenancy.scope import current_school_id
 
 log = structlog.get_logger(__name__)
-SWEEP = "files.sweep"
-AT_ONCE = 200
-LONGEST_WAIT_S = 3600
-SLACK = timedelta(minutes=1)
-DELETE = "delete"
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Swept:
     """What one sweep did."""
 
     discarded: int = 0
+    copied: int = 0
     deleted: int = 0
     failed: int = 0
     waiting: int = 0
@@ -43,6 +46,7 @@ class Swept:
     def __add__(self, other: Swept) -> Swept:
         return Swept(
             self.discarded + other.discarded,
+            self.copied + other.copied,
             self.deleted + other.deleted,
             self.failed + other.failed,
             self.waiting + other.waiting,
@@ -73,54 +77,10 @@ def discard(blob_id: UUID) -> bool:
     return True
 
 
-def delete_later(provider: str, key: str, *, after: timedelta = timedelta(0)) -> None:
-    """Write down that an object must go, in the caller's transaction."""
-    known = db.session.scalar(
-        sa.select(StorageTask).where(
-            StorageTask.operation == DELETE,
-            StorageTask.provider == provider,
-            StorageTask.key == key,
-        )
-    )
-    if known is None:
-        due = clock.now() + after
-        db.session.add(StorageTask(operation=DELETE, provider=provider, key=key, next_at=due))
-        db.session.flush()
-    plan_sweep(after=after)
-
-
-def keep_after_all(provider: str, key: str) -> bool:
-    """Take a deletion back, in the caller's transaction. False when it has happened already."""
-    taken = db.session.execute(
-        sa.delete(StorageTask)
-        .where(
-            StorageTask.operation == DELETE,
-            StorageTask.provider == provider,
-            StorageTask.key == key,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
-
-
-def plan_sweep(*, after: timedelta) -> None:
-    """See to it that a sweep of this school is waiting, so that a crash mends itself."""
-    wanted = clock.now() + after + (SLACK if after else timedelta(0))
-    waiting = db.session.scalar(
-        sa.select(Job.id).where(
-            Job.kind == SWEEP,
-            Job.school_id == current_school_id(),
-            Job.state == JobState.WAITING,
-            Job.run_at <= wanted,
-        )
-    )
-    if waiting is None:
-        enqueue(SWEEP, delay_s=int((wanted - clock.now()).total_seconds()))
-
-
 def sweep() -> Swept:
     """Put right what is due in the school in scope; opens its own transactions."""
     swept = Swept(discarded=_discard_expired())
+    copying.plan_missing_copies()
     swept += _carry_out()
     with transaction():
         swept.waiting = _plan_next()
@@ -148,41 +108,37 @@ def _expired() -> list[UUID]:
 
 
 def _carry_out() -> Swept:
-    provider = shelf().provider
-    due = db.session.execute(
-        sa.select(StorageTask.id, StorageTask.key, StorageTask.attempts)
-        .where(
-            StorageTask.operation == DELETE,
-            StorageTask.provider == provider.name,
-            StorageTask.next_at <= clock.now(),
-        )
-        .order_by(StorageTask.next_at)
-        .limit(AT_ONCE)
-    ).all()
+    members = {member.name: member for member in members_of(shelf().provider)}
+    tasks = due_tasks(list(members))
     db.session.rollback()  # no transaction stays open while the provider is asked
     swept = Swept()
-    for task_id, key, attempts in due:
-        if _delete(provider, task_id, key, attempts):
-            swept.deleted += 1
-        else:
+    for task in tasks:
+        try:
+            if task.operation == COPY:
+                copying.carry_out(task, members[task.provider])
+                swept.copied += 1
+            else:
+                _delete(task, members[task.provider])
+                swept.deleted += 1
+        except StorageError as error:
+            db.session.rollback()
+            log.warning(
+                "file.task_failed",
+                operation=task.operation,
+                key=task.key,
+                error=type(error).__name__,
+            )
+            postpone(task, error)
             swept.failed += 1
     return swept
 
 
-def _delete(provider: StorageProvider, task_id: UUID, key: str, attempts: int) -> bool:
-    try:
-        provider.delete(key)
-    except StorageError as error:
-        log.warning("file.delete_failed", key=key, error=type(error).__name__)
-        _postpone(task_id, attempts, error)
-        return False
+def _delete(task: Task, provider: StorageProvider) -> None:
+    provider.delete(task.key)
     with transaction() as session:
         take_write_lock(session)
-        task = session.get(StorageTask, (current_school_id(), task_id))
-        if task is not None:
-            session.delete(task)
-        _mark_gone(provider.name, key)
-    return True
+        forget(DELETE, task.provider, task.key)
+        _mark_gone(task.provider, task.key)
 
 
 def _mark_gone(provider: str, key: str) -> None:
@@ -203,22 +159,6 @@ def _mark_gone(provider: str, key: str) -> None:
     if left is None:
         blob = db.session.get_one(Blob, (current_school_id(), blob_id))
         blob.state = BlobState.DELETED
-
-
-def _postpone(task_id: UUID, attempts: int, error: StorageError) -> None:
-    """Try again later, ever more seldom, and never give up."""
-    wait = timedelta(seconds=min(5 * 2**attempts, LONGEST_WAIT_S))
-    with transaction() as session:
-        session.execute(
-            sa.update(StorageTask)
-            .where(StorageTask.id == task_id)
-            .values(
-                attempts=StorageTask.attempts + 1,
-                next_at=clock.now() + wait,
-                last_error=f"{type(error).__name__}: {error}"[:500],
-            )
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _plan_next() -> int:

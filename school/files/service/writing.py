@@ -3,7 +3,7 @@
     1. TX1  Blob(pending) and BlobLocation(writing) under a fresh random key are committed.
     2. put  the bytes go to the provider, which counts and hashes them on the way.
     3. TX2  the caller's transaction: `settle` turns the blob to stored (only from pending, by
-            compare and swap) beside whatever refers to it.
+            compare and swap) beside whatever refers to it, and plans its copies.
 
 Whatever stops in between leaves a pending row that names its key, so nothing is ever an orphan:
 `sweeping` removes it after the lease. A time-out means "nobody knows": the write is tried again
@@ -23,11 +23,14 @@ import structlog
 from school import clock
 from school.db import db, new_id, transaction
 from school.errors import Unavailable
-from school.files.models import Blob, BlobLocation, BlobState, LocationState
+from school.files.models import Blob, BlobLocation, BlobState
+from school.files.service.copying import Copied, mark_present, plan_copies, put_copy
+from school.files.service.outbox import delete_later, plan_sweep
 from school.files.service.shelf import shelf
 from school.files.service.staging import Staged
-from school.files.service.sweeping import delete_later, discard, plan_sweep
+from school.files.service.sweeping import discard
 from school.storage.errors import OutcomeUnknown, StorageError
+from school.storage.hybrid import members_of
 from school.storage.keys import new_key
 from school.storage.protocol import ObjectInfo, StorageProvider
 
@@ -42,11 +45,16 @@ class Written:
     """Bytes that lie at the provider but count only once `settle` has been committed."""
 
     blob_id: UUID
+    provider: str
+    key: str
     etag: str | None
+    # Where copies lie already, because this purpose waits for them.
+    copied: tuple[str, ...] = ()
 
 
-def write(content: Staged) -> Written:
-    """Put content to rest (steps 1 and 2). Raises Unavailable when the provider cannot take it.
+def write(content: Staged, *, purpose: str) -> Written:
+    """Put content to rest (steps 1 and 2). Raises Unavailable when the provider cannot take it,
+    or a copy cannot be made that this purpose waits for.
 
     Not inside a transaction: the pending row must be true before the first byte leaves.
     """
@@ -56,7 +64,8 @@ def write(content: Staged) -> Written:
     blob_id, key = new_id(), new_key()
     _begin(blob_id, key, provider, content)
     try:
-        info = _send(blob_id, key, provider, content)
+        key, info = _send(blob_id, key, provider, content)
+        copied = _copy_now(blob_id, key, content) if purpose in shelf().both_for else ()
     except StorageError as error:
         log.warning("file.write_failed", blob_id=str(blob_id), error=type(error).__name__)
         give_up(blob_id)
@@ -64,7 +73,23 @@ def write(content: Staged) -> Written:
             "The file store does not answer, so nothing was kept. Try again in a minute.",
             retry_after_s=60,
         ) from error
-    return Written(blob_id, info.etag)
+    return Written(blob_id, provider.name, key, info.etag, copied)
+
+
+def _copy_now(blob_id: UUID, key: str, content: Staged) -> tuple[str, ...]:
+    """Copies everywhere, before the file counts."""
+    known = Copied(blob_id, content.size_bytes, content.sha256, content.kind.content_type)
+    copies = members_of(shelf().provider)[1:]
+    for member in copies:
+        with transaction() as session:
+            session.add(BlobLocation(blob_id=blob_id, provider=member.name, key=key))
+        try:
+            put_copy(member, key, known)
+        except OutcomeUnknown:
+            with transaction():
+                delete_later(member.name, key, after=LATE_WRITE)
+            raise
+    return tuple(member.name for member in copies)
 
 
 def settle(written: Written) -> None:
@@ -81,12 +106,10 @@ def settle(written: Written) -> None:
             "Sending this file took too long, so nothing was kept. Send it again.",
             retry_after_s=1,
         )
-    db.session.execute(
-        sa.update(BlobLocation)
-        .where(BlobLocation.blob_id == written.blob_id)
-        .values(state=LocationState.PRESENT, etag=written.etag, verified_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    mark_present(written.blob_id, written.provider, written.etag)
+    for name in written.copied:
+        mark_present(written.blob_id, name, None)
+    plan_copies(written.blob_id, written.key, done=written.copied)
 
 
 def give_up(blob_id: UUID) -> None:
@@ -111,14 +134,17 @@ def _begin(blob_id: UUID, key: str, provider: StorageProvider, content: Staged) 
         plan_sweep(after=LEASE)
 
 
-def _send(blob_id: UUID, key: str, provider: StorageProvider, content: Staged) -> ObjectInfo:
+def _send(
+    blob_id: UUID, key: str, provider: StorageProvider, content: Staged
+) -> tuple[str, ObjectInfo]:
+    """The key under which the bytes lie in the end, and what the provider says of them."""
     for _ in range(TRIES - 1):
         try:
-            return _put(key, provider, content)
+            return key, _put(key, provider, content)
         except OutcomeUnknown:
             key = _take_new_key(blob_id, key, provider)
     try:
-        return _put(key, provider, content)
+        return key, _put(key, provider, content)
     except OutcomeUnknown:
         _take_new_key(blob_id, key, provider)
         raise

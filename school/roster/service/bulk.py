@@ -26,17 +26,12 @@ from sqlalchemy.orm import Session
 from uuid_utils import uuid7
 
 from school.db import Base, as_json, is_postgresql, take_write_lock
-from school.search.index import together
-from school.search.models import SearchEntry, SearchWord
 
 Values = Sequence[Any]
 _FEW_PAGES = {"cache_size": -16384, "mmap_size": 0}
 # How many values one SQLite statement takes: first as many as every SQLite allows, then fewer
 # for the rest of the rows.
 _PLACES = (30_000, 4_000, 600, 1)
-_ENTRY = ("school_id", "kind", "entity_id", "words")
-_WORD = ("school_id", "kind", "word", "entity_id")
-_MANY_ENTRIES = 10_000
 
 
 @contextlib.contextmanager
@@ -102,53 +97,6 @@ class Sender:
             sent.result()
 
 
-class Words:
-    """Search words of new things, gathered until it pays to send them.
-
-    PostgreSQL takes each thing's words as one text apart by itself. SQLite gets them one by one,
-    and many at a time: in the order of the index, neighbours land on the same page.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._entries: list[Values] = []
-        self._many = 1 if is_postgresql(session) else _MANY_ENTRIES
-
-    def add(self, school_id: str, kind: str, entity_id: str, words: Iterable[str]) -> None:
-        self._entries.append((school_id, kind, entity_id, together(words)))
-
-    def take(self, *, everything: bool = False) -> list[Values]:
-        """What is to be sent now; nothing, while that is too little."""
-        if len(self._entries) < self._many and not everything:
-            return []
-        taken, self._entries = self._entries, []
-        return taken
-
-    def send(self, entries: list[Values]) -> None:
-        if not entries:
-            return
-        if is_postgresql(self._session):
-            _send_arrays(self._session, _insert_words(), entries)
-            return
-        insert(self._session, SearchEntry, _ENTRY, entries)
-        insert(self._session, SearchWord, _WORD, _by_word(entries))
-
-
-def _by_word(entries: list[Values]) -> list[Values]:
-    """The words of the entries in the order of the index. (Ids grow, so they are in order.)"""
-    found: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for school_id, kind, entity_id, text in entries:
-        ids = found.setdefault((school_id, kind), {})
-        for word in text.split():
-            ids.setdefault(word, []).append(entity_id)
-    return [
-        (*owner, word, entity_id)
-        for owner, ids in sorted(found.items())
-        for word in sorted(ids)
-        for entity_id in ids[word]
-    ]
-
-
 def plan_for_many(session: Session) -> None:
     """Until this transaction ends, let PostgreSQL look rows up by index, and plan anew.
 
@@ -178,9 +126,9 @@ def insert(session: Session, model: type[Base], columns: Sequence[str], rows: li
     """Insert rows (tuples in the order of `columns`)."""
     if not rows:
         return
-    table = _table(model)
+    table = table_of(model)
     if is_postgresql(session):
-        _send_arrays(session, _insert_arrays(table, tuple(columns)), rows)
+        send_arrays(session, _insert_arrays(table, tuple(columns)), rows)
     else:
         _send_tuples(session, *_in_batches(table.name, tuple(columns), rows))
 
@@ -199,10 +147,10 @@ def update(
     """
     if not rows:
         return
-    table = _table(model)
+    table = table_of(model)
     if is_postgresql(session):
         statement = _update_arrays(table, tuple(keys), tuple(columns))
-        _send_arrays(session, statement, rows)
+        send_arrays(session, statement, rows)
         return
     sets = ", ".join([f'"{name}" = ?' for name in columns] + _counting(table))
     where = " AND ".join(f'"{name}" = ?' for name in keys)
@@ -213,15 +161,15 @@ def delete(session: Session, model: type[Base], *, keys: Sequence[str], rows: li
     """Delete the rows named by `keys`."""
     if not rows:
         return
-    table = _table(model)
+    table = table_of(model)
     if is_postgresql(session):
-        _send_arrays(session, _delete_arrays(table, tuple(keys)), rows)
+        send_arrays(session, _delete_arrays(table, tuple(keys)), rows)
         return
     where = " AND ".join(f'"{name}" = ?' for name in keys)
     _send_tuples(session, (f'DELETE FROM "{table.name}" WHERE {where}', rows))  # noqa: S608
 
 
-def _table(model: type[Base]) -> sa.Table:
+def table_of(model: type[Base]) -> sa.Table:
     return cast("sa.Table", model.__table__)
 
 
@@ -263,7 +211,7 @@ def _insert_places(table: str, columns: tuple[str, ...], together: int) -> str:
     return f'INSERT INTO "{table}" ({names}) VALUES {", ".join([places] * together)}'  # noqa: S608
 
 
-def _send_arrays(session: Session, statement: str, rows: list[Values]) -> None:
+def send_arrays(session: Session, statement: str, rows: list[Values]) -> None:
     """PostgreSQL: all rows as one JSON text, written by C code and taken apart by the server.
 
     (The driver writes arrays in Python, which takes longer than everything else together.)
@@ -276,21 +224,7 @@ def _send_arrays(session: Session, statement: str, rows: list[Values]) -> None:
 @lru_cache(maxsize=64)
 def _insert_arrays(table: sa.Table, columns: tuple[str, ...]) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
-    return f'INSERT INTO "{table.name}" ({names}) SELECT * FROM {_arrays(table, columns)} AS given'  # noqa: S608
-
-
-@lru_cache(maxsize=1)
-def _insert_words() -> str:
-    """Entries, and from them their words."""
-    entry, names = _table(SearchEntry), ", ".join(_ENTRY)
-    return f"""
-        WITH given({names}) AS {_arrays(entry, _ENTRY)},
-        entries AS (INSERT INTO search_entry ({names}) SELECT {names} FROM given)
-        INSERT INTO search_word (school_id, kind, word, entity_id)
-        SELECT school_id, kind, word, entity_id
-        FROM given, unnest(string_to_array(btrim(words), ' ')) AS word
-        ORDER BY kind, word
-    """  # noqa: S608
+    return f'INSERT INTO "{table.name}" ({names}) SELECT * FROM {arrays(table, columns)} AS given'  # noqa: S608
 
 
 @lru_cache(maxsize=64)
@@ -301,7 +235,7 @@ def _update_arrays(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, .
     )
     where = " AND ".join(f't."{name}" = given."{name}"' for name in keys)
     names = ", ".join(f'"{name}"' for name in (*columns, *keys))
-    source = _arrays(table, (*columns, *keys))
+    source = arrays(table, (*columns, *keys))
     return f'UPDATE "{table.name}" AS t SET {sets} FROM {source} AS given({names}) WHERE {where}'  # noqa: S608
 
 
@@ -309,11 +243,11 @@ def _update_arrays(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, .
 def _delete_arrays(table: sa.Table, keys: tuple[str, ...]) -> str:
     where = " AND ".join(f't."{name}" = given."{name}"' for name in keys)
     names = ", ".join(f'"{name}"' for name in keys)
-    source = f"{_arrays(table, keys)} AS given({names})"
+    source = f"{arrays(table, keys)} AS given({names})"
     return f'DELETE FROM "{table.name}" AS t USING {source} WHERE {where}'  # noqa: S608
 
 
-def _arrays(table: sa.Table, columns: Iterable[str]) -> str:
+def arrays(table: sa.Table, columns: Iterable[str]) -> str:
     kinds = enumerate(_kind(table.columns[name].type) for name in columns)
     values = ", ".join(f"(entry->>{place})::{kind}" for place, kind in kinds)
     return f"(SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS entry)"  # noqa: S608

@@ -22,7 +22,7 @@ from school.roster.service import bulk
 from school.roster.service.directory import Directory, Known
 from school.roster.service.gone import archive_gone, count_gone
 from school.roster.service.rows import CHUNK_ROWS, Matcher, Rank, Staged
-from school.roster.service.staging import Progress, get_import, silent
+from school.roster.service.staging import Tell, get_import, silent
 from school.roster.service.verdict import Verdict
 from school.roster.service.writing.ledger import Ledger
 from school.roster.sheet.mapping import Mapping
@@ -41,7 +41,7 @@ class Committed:
     counts: dict[str, Any]
 
 
-def commit(import_id: UUID, *, tell: Progress = silent) -> Committed:
+def commit(import_id: UUID, *, tell: Tell = silent) -> Committed:
     """Write everything. Call it inside one transaction. Raises Conflict if it was done already."""
     _claim(import_id)
     bulk.plan_for_many(db.session())
@@ -56,7 +56,7 @@ def commit(import_id: UUID, *, tell: Progress = silent) -> Committed:
     return Committed(change_set.id, counts)
 
 
-def _write_all(imported: RosterImport, change_set: ChangeSet, tell: Progress) -> dict[str, Any]:
+def _write_all(imported: RosterImport, change_set: ChangeSet, tell: Tell) -> dict[str, Any]:
     total = max(int(imported.counts.get("rows", 0)), 1)
     done = 0
     chunks = _chunks(imported)

@@ -246,7 +246,6 @@ class GuardianBook:
 
     def __init__(self, session: Session, *, is_empty: bool) -> None:
         self.ids: dict[GuardianKey, str] = {}
-        self.met_in_file: set[GuardianKey] = set()
         if is_empty:
             return
         rows = session.execute(

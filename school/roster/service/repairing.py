@@ -87,8 +87,16 @@ def _judge_anew(imported: RosterImport, mapping: Mapping, row: Staged) -> None:
     fresh = Staged.of(evaluate_row(row.line, cells, mapping, context))
     fresh.raw, fresh.repairs = row.raw, row.repairs
     fresh.take, fresh.is_left_out = row.take, row.is_left_out
+    fresh.shared = _still_shared(row, fresh)
     _match(imported, mapping, fresh)
     save_row(fresh, imported.school_id.hex, imported.id.hex)
+
+
+def _still_shared(row: Staged, fresh: Staged) -> dict[str, int]:
+    """Whose guardians stayed as they were is shared with the same rows as before."""
+    pairs = enumerate(zip(row.guardians, fresh.guardians, strict=False), start=1)
+    same = {str(place) for place, (was, now) in pairs if was == now}
+    return {place: line for place, line in row.shared.items() if place in same}
 
 
 def _number_of_row() -> Any:

@@ -36,7 +36,7 @@ COLUMNS = (
     "kept",
     "take",
 )
-_MESSAGES = {
+_ABOUT_WHOM_MESSAGES = {
     "ambiguous_match": (
         "%(count)s students of the school have this name and date of birth, and none has this "
         "number. Type the admission number of the right one."
@@ -231,7 +231,7 @@ class Matcher:
             0,
         )
         value = row.student.get("admission_number", "")
-        return Problem(code, "", column, value, _MESSAGES[code], **more)
+        return Problem(code, "", column, value, _ABOUT_WHOM_MESSAGES[code], **more)
 
     def judge(self, row: Staged, known: Known | None) -> None:
         if known and known.is_archived and all(one.code != "archived" for one in row.problems):
@@ -247,6 +247,8 @@ class Matcher:
         """Fields whose cell could not be read: what the school has stays."""
         unread: set[str] = set()
         for found in row.problems:
+            if found.code in _ABOUT_WHOM_MESSAGES:
+                continue  # its cell can be read
             target = self._columns.get(found.column_index, "")
             part = guardian_part(target)
             if part and not found.code.startswith("phone"):

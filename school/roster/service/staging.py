@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,13 +27,18 @@ from school.roster.sheet.targets import Target
 from school.students.models import Gender, Student
 from school.tenancy.scope import current_school_id
 
-Progress = Callable[..., None]
-"""Told a fraction, a sentence and the numbers for its places; see `jobs.queue.progress`."""
+
+class Tell(Protocol):
+    """Told how far the work is; see `jobs.queue.progress`."""
+
+    def __call__(self, fraction: float, sentence: str, **numbers: int) -> None: ...
+
+
 REASON = "What to repair"
 OPEN_STATES = (ImportState.UPLOADED, ImportState.READING, ImportState.PREVIEW)
 
 
-def silent(_fraction: float, _sentence: str, **_numbers: int) -> None:
+def silent(fraction: float, sentence: str, **numbers: int) -> None:
     """Progress that nobody watches."""
 
 
@@ -68,7 +73,7 @@ def stage(
     path: Path,
     *,
     targets: MappingType[str, str] | None = None,
-    tell: Progress = silent,
+    tell: Tell = silent,
 ) -> RosterImport:
     """Read and judge the whole file. May be repeated: it begins afresh each time.
 
@@ -93,7 +98,7 @@ def _begin(import_id: UUID) -> RosterImport:
     if imported.state not in OPEN_STATES:
         raise Conflict("This import was finished already.")
     take_write_lock(db.session())
-    _move(imported, ImportState.READING)
+    move(imported, ImportState.READING)
     db.session.execute(
         sa.delete(RosterRow)
         .where(RosterRow.import_id == import_id)
@@ -102,7 +107,8 @@ def _begin(import_id: UUID) -> RosterImport:
     return imported
 
 
-def _move(imported: RosterImport, state: ImportState) -> None:
+def move(imported: RosterImport, state: ImportState) -> None:
+    """Into another state, in the caller's transaction."""
     imported.state = state
     cache.forget(current_school_id(), "imports")
 
@@ -130,7 +136,7 @@ def _refuse(imported: RosterImport, error: DomainError) -> RosterImport:
             .where(RosterRow.import_id == imported.id)
             .execution_options(synchronize_session=False)
         )
-        imported.state = ImportState.REFUSED
+        move(imported, ImportState.REFUSED)
         imported.refusal = str(error)
     return imported
 
@@ -138,11 +144,11 @@ def _refuse(imported: RosterImport, error: DomainError) -> RosterImport:
 def _finish(imported: RosterImport, counts: dict[str, Any]) -> RosterImport:
     with transaction():
         imported.counts = counts
-        _move(imported, ImportState.PREVIEW)
+        move(imported, ImportState.PREVIEW)
     return imported
 
 
-def _stage_rows(imported: RosterImport, roster: Roster, tell: Progress) -> dict[str, Any]:
+def _stage_rows(imported: RosterImport, roster: Roster, tell: Tell) -> dict[str, Any]:
     session = db.session()
     directory = Directory(session, current_school_id())
     matcher = Matcher(
@@ -249,7 +255,9 @@ class Tally:
             key = guardian_key(entry["name"], entry["phone"], entry["email"])
             if key is not None and key in self._book.ids:
                 self.guardians["merged"] += 1
-                row.shared[str(place)] = self._lines.get(key, 0)
+                line = self._lines.get(key, 0)
+                if line != row.line:
+                    row.shared[str(place)] = line
             else:
                 self.guardians["new"] += 1
                 if key is not None:
@@ -270,7 +278,7 @@ def discard(import_id: UUID) -> None:
     imported = get_import(import_id)
     if imported.state not in (*OPEN_STATES, ImportState.REFUSED):
         raise Conflict("This import was finished already.")
-    _move(imported, ImportState.DISCARDED)
+    move(imported, ImportState.DISCARDED)
     db.session.execute(
         sa.delete(RosterRow)
         .where(RosterRow.import_id == import_id)

@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from school.audit.actor import current_actor
 from school.db import db, transaction
 from school.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
-from school.files.service.sweeping import delete_later, keep_after_all
+from school.files.service.outbox import delete_later, keep_after_all
 from school.jobs.models import Job
 from school.jobs.queue import enqueue
 from school.roster.models import ImportState, RosterImport
-from school.roster.service.staging import OPEN_STATES, get_import
+from school.roster.service.staging import OPEN_STATES, get_import, move
 from school.roster.sheet.mapping import Mapping
 from school.spreadsheets.workbook import MAX_FILE_BYTES
 from school.storage.errors import NotFound as ObjectNotFound
@@ -163,7 +163,7 @@ def is_working(imported: RosterImport) -> bool:
 def _begin(imported: RosterImport, kind: str, state: ImportState) -> None:
     if is_working(imported):
         raise Conflict("This file is being worked on. Wait until that is done.")
-    imported.state = state
+    move(imported, state)
     imported.job_id = enqueue(kind, import_id=str(imported.id)).id
 
 

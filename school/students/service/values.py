@@ -139,6 +139,10 @@ def _as_text(field: CustomField, value: Any) -> str:
     return text
 
 
+# Beyond it a number of a computer skips whole numbers (IEEE 754, binary64).
+_EXACT = 2**53
+
+
 def _as_number(field: CustomField, value: Any) -> float | int:
     try:
         number = float(str(value).replace(" ", "").replace(",", "."))
@@ -146,6 +150,8 @@ def _as_number(field: CustomField, value: Any) -> float | int:
         raise _wrong(field, "This is not a number. Type figures only.") from None
     if not math.isfinite(number):
         raise _wrong(field, "This is not a number. Type figures only.")
+    if abs(number) >= _EXACT:
+        raise _wrong(field, "This number is too long. Keep it as text.")
     return int(number) if number.is_integer() else number
 
 

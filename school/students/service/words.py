@@ -14,7 +14,7 @@ from school.enrollment.models import Enrollment
 from school.files.models import File, OwnerKind
 from school.search.index import replace_words
 from school.search.models import Kind
-from school.search.words import contact_words, fold, words_of
+from school.search.words import contact_words, fold, words_of, words_of_all
 from school.students.models import Guardian, Student, StudentGuardian
 from school.students.queries.families import OF_LINK
 from school.tenancy.scope import current_school_id
@@ -33,15 +33,6 @@ def guardian_sort_name(name: str) -> str:
     return " ".join([*words[-1:], *words[:-1]])[:400]
 
 
-def name_words(texts: Iterable[str | None]) -> set[str]:
-    """By what a student is found: names and the number."""
-    words: set[str] = set()
-    for text in texts:
-        if text:
-            words.update(words_of(text))
-    return words
-
-
 def guardian_words(name: str, phone: str | None, email: str | None) -> set[str]:
     """By what a guardian is found."""
     return {*words_of(name), *contact_words(phone, email)}
@@ -49,13 +40,26 @@ def guardian_words(name: str, phone: str | None, email: str | None) -> set[str]:
 
 def index_students(student_ids: Collection[UUID]) -> None:
     """Rewrite the words by which these students are found, with their guardians' names."""
-    ids = list(student_ids)
-    for start in range(0, len(ids), _CHUNK):
-        _index_students(ids[start : start + _CHUNK])
+    for chunk in _chunked(student_ids):
+        _index_students(chunk)
     cache.forget(current_school_id(), "students")
 
 
 def _index_students(ids: list[UUID]) -> None:
+    # Held before the guardians' names are read: whoever edits another guardian at this moment
+    # comes after us and reads what we wrote.
+    students = db.session.execute(
+        sa.select(
+            Student.id,
+            Student.admission_number,
+            Student.family_name,
+            Student.given_name,
+            Student.preferred_name,
+        )
+        .where(Student.id.in_(ids))
+        .order_by(Student.id)
+        .with_for_update(key_share=True)
+    ).all()
     names: dict[UUID, list[str]] = {}
     rows = db.session.execute(
         sa.select(StudentGuardian.student_id, Guardian.name)
@@ -64,34 +68,21 @@ def _index_students(ids: list[UUID]) -> None:
     )
     for student_id, name in rows:
         names.setdefault(student_id, []).append(name)
-    students = db.session.execute(
-        sa.select(
-            Student.id,
-            Student.admission_number,
-            Student.family_name,
-            Student.given_name,
-            Student.preferred_name,
-        ).where(Student.id.in_(ids))
-    )
-    found = {row[0]: name_words([*row[1:], *names.get(row[0], [])]) for row in students}
+    found = {row[0]: words_of_all([*row[1:], *names.get(row[0], [])]) for row in students}
     replace_words(Kind.STUDENT, {one: found.get(one, set()) for one in ids})
 
 
 def index_guardians(guardian_ids: Collection[UUID]) -> None:
     """Rewrite the words of guardians, and of the students found by their names."""
-    ids = list(guardian_ids)
     touched: set[UUID] = set()
-    for start in range(0, len(ids), _CHUNK):
-        chunk = ids[start : start + _CHUNK]
+    for chunk in _chunked(guardian_ids):
         rows = db.session.execute(
-            sa.select(Guardian.id, Guardian.name, Guardian.email, Guardian.phone).where(
-                Guardian.id.in_(chunk)
-            )
+            sa.select(Guardian.id, Guardian.name, Guardian.phone, Guardian.email)
+            .where(Guardian.id.in_(chunk))
+            .order_by(Guardian.id)
+            .with_for_update(key_share=True)
         )
-        found = {
-            guardian_id: guardian_words(name, phone, email)
-            for guardian_id, name, email, phone in rows
-        }
+        found = {row[0]: guardian_words(*row[1:]) for row in rows}
         replace_words(Kind.GUARDIAN, {one: found.get(one, set()) for one in chunk})
         touched |= set(
             db.session.scalars(
@@ -115,10 +106,6 @@ def _guardian_undone(ids: Collection[UUID]) -> None:
             guardian.sort_name = guardian_sort_name(guardian.name)
         db.session.flush()
     index_guardians(ids)
-
-
-def _link_undone(_ids: Collection[UUID]) -> None:
-    cache.forget(current_school_id(), "students")
 
 
 def _what_hangs_on_student(ids: Collection[UUID]) -> dict[UUID, str]:
@@ -154,6 +141,6 @@ def _chunked(ids: Iterable[UUID]) -> Iterable[list[UUID]]:
 
 undoable("student", guard=_what_hangs_on_student, refresh=_student_undone)
 undoable("guardian", guard=_what_hangs_on_guardian, refresh=_guardian_undone)
-undoable("student_guardian", refresh=_link_undone)
+undoable("student_guardian", refresh_about=index_students)
 undoable("school_class", guard=_what_hangs_on_class)
 undoable("custom_field")

@@ -18,6 +18,7 @@ from school.db import Base, as_json
 from school.enrollment.models import Enrollment
 from school.roster.models import RosterRecord
 from school.roster.service import bulk
+from school.roster.service.writing.words import WordWriter
 from school.search.models import Kind
 from school.students.models import CustomField, Guardian, Student, StudentGuardian
 
@@ -75,7 +76,7 @@ class Batch:
         self._rows: Rows = {}
         self._updates: Updates = defaultdict(list)
         self._removed: list[Any] = []
-        self._words = bulk.Words(session)
+        self._words = WordWriter(session)
 
     def add(self, model: type[Base], columns: tuple[str, ...], row: tuple[Any, ...]) -> None:
         if model not in self._rows:
@@ -132,12 +133,13 @@ class Batch:
         self._removed, self._updates, self._rows = [], defaultdict(list), {}
         return partial(self._send, removed, updates, rows, self._words.take())
 
-    def flush(self) -> None:
-        """Send everything gathered, to the last word."""
-        self.take()()
-        self._words.send(self._words.take(everything=True))
+    def flush_words(self) -> None:
+        """Send the search words that were waiting for more."""
+        self._words.send(self._words.take_all())
 
-    def _send(self, removed: list[Any], updates: Updates, rows: Rows, words: Any) -> None:
+    def _send(
+        self, removed: list[Any], updates: Updates, rows: Rows, words: list[bulk.Values]
+    ) -> None:
         bulk.delete(self.session, StudentGuardian, keys=KEY, rows=removed)
         for (model, columns), values in updates.items():
             bulk.update(self.session, model, keys=KEY, columns=columns, rows=values)

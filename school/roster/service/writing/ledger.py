@@ -22,11 +22,11 @@ from school.roster.service.writing.fields import FieldWriter
 from school.roster.service.writing.guardians import GuardianWriter
 from school.roster.service.writing.records import RecordWriter
 from school.search.models import Kind
+from school.search.words import words_of_all
 from school.students.models import Student, StudentStatus
 from school.students.service.words import (
     index_guardians,
     index_students,
-    name_words,
     student_sort_name,
 )
 
@@ -67,7 +67,7 @@ class Ledger:
         if "class_name" in student:
             self._classes.enroll(student_id, student["class_name"])
         names = [*map(student.get, _FOUND_BY), *[one["name"] for one in row.guardians]]
-        self.batch.index(Kind.STUDENT, student_id, name_words(names))
+        self.batch.index(Kind.STUDENT, student_id, words_of_all(names))
         said = {name: student.get(name) for name in row.verdict.said}
         self._records.add(student_id, said | {"guardians": guardians})
         facts = {key: value for key, value in student.items() if key not in own}
@@ -128,7 +128,8 @@ class Ledger:
 
     def finish(self) -> None:
         """Send the rest, and write the search words of changed people afresh."""
-        self.batch.flush()
+        self.take()()
+        self.batch.flush_words()
         index_guardians(self._guardians.renamed)
         index_students(self._renamed | self._guardians.renamed_students)
 

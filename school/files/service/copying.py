@@ -1,0 +1,150 @@
+"""The same bytes in a second place: planned with the write, carried out by the sweep.
+
+Copies lie under the same key. Until a copy lies there, its `BlobLocation` says "writing"; reading
+falls through to whichever place has the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import BinaryIO, NamedTuple, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from school import clock
+from school.db import db, transaction
+from school.files.models import Blob, BlobLocation, BlobState, LocationState
+from school.files.service.outbox import AT_ONCE, COPY, Task, copy_later, forget, plan_sweep
+from school.files.service.shelf import shelf
+from school.storage.errors import AlreadyExists, IntegrityError
+from school.storage.hashing import BlockStream, CountingReader
+from school.storage.hybrid import HybridStorage, members_of
+from school.storage.protocol import StorageProvider
+
+_SOON = timedelta(seconds=1)
+
+
+class Copied(NamedTuple):
+    """What is known of the bytes to copy."""
+
+    blob_id: UUID
+    size_bytes: int
+    sha256: str
+    content_type: str
+
+
+def plan_copies(blob_id: UUID, key: str, *, done: Iterable[str] = ()) -> None:
+    """In the transaction that makes a blob count: copies everywhere but where they lie already."""
+    for member in members_of(shelf().provider)[1:]:
+        if member.name not in done:
+            _plan(blob_id, key, member.name)
+
+
+def plan_missing_copies() -> int:
+    """Plan copies of what was written before there was a place for copies. Returns how many."""
+    primary, *others = members_of(shelf().provider)
+    planned = 0
+    for member in others:
+        with transaction():
+            rows = _without_copy(primary.name, member.name)
+            for blob_id, key in rows:
+                _plan(blob_id, key, member.name)
+            planned += len(rows)
+            if len(rows) == AT_ONCE:
+                plan_sweep(after=_SOON)
+    return planned
+
+
+def _without_copy(primary: str, name: str) -> list[tuple[UUID, str]]:
+    here, there = aliased(BlobLocation), aliased(BlobLocation)
+    is_there = sa.exists(
+        sa.select(1).where(
+            there.school_id == here.school_id,
+            there.blob_id == here.blob_id,
+            there.provider == name,
+        )
+    )
+    found = db.session.execute(
+        sa.select(here.blob_id, here.key)
+        .join(Blob, (Blob.school_id == here.school_id) & (Blob.id == here.blob_id))
+        .where(here.provider == primary, here.state == LocationState.PRESENT)
+        .where(Blob.state == BlobState.STORED, ~is_there)
+        .limit(AT_ONCE)
+    )
+    return [(row[0], row[1]) for row in found]
+
+
+def _plan(blob_id: UUID, key: str, name: str) -> None:
+    db.session.add(BlobLocation(blob_id=blob_id, provider=name, key=key))
+    copy_later(name, key)
+
+
+def carry_out(task: Task, target: StorageProvider) -> None:
+    """Copy one object over and note that it lies there. Raises StorageError."""
+    copied = _facts(task)
+    db.session.rollback()  # no transaction stays open while the provider is asked
+    etag = None
+    if copied is not None:
+        etag = put_copy(target, task.key, copied)
+    with transaction():
+        if copied is not None:
+            mark_present(copied.blob_id, target.name, etag)
+        forget(COPY, task.provider, task.key)
+
+
+def put_copy(target: StorageProvider, key: str, copied: Copied) -> str | None:
+    """The bytes from whoever has them, counted and hashed on the way. Returns the etag."""
+    members = [one for one in members_of(shelf().provider) if one.name != target.name]
+    try:
+        with HybridStorage(*members).open(key) as blocks:
+            return target.put(
+                key,
+                cast("BinaryIO", BlockStream(blocks)),
+                size=copied.size_bytes,
+                sha256=copied.sha256,
+                content_type=copied.content_type,
+            ).etag
+    except AlreadyExists:
+        _compare(target, key, copied)  # an earlier try landed after all
+        return None
+
+
+def _compare(target: StorageProvider, key: str, copied: Copied) -> None:
+    """Raises IntegrityError when what lies there is something else."""
+    with target.open(key) as blocks:
+        stream = cast("BinaryIO", BlockStream(blocks))
+        reader = CountingReader(stream, size=copied.size_bytes, sha256=copied.sha256)
+        for _ in reader.blocks():
+            pass
+    try:
+        reader.check()
+    except IntegrityError as error:
+        raise IntegrityError(f"The copy that lies there is another: {error}", key=key) from error
+
+
+def mark_present(blob_id: UUID, provider: str, etag: str | None) -> None:
+    """In the caller's transaction."""
+    db.session.execute(
+        sa.update(BlobLocation)
+        .where(BlobLocation.blob_id == blob_id, BlobLocation.provider == provider)
+        .where(BlobLocation.state == LocationState.WRITING)
+        .values(state=LocationState.PRESENT, etag=etag, verified_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _facts(task: Task) -> Copied | None:
+    """None when the copy is wanted no more."""
+    row = db.session.execute(
+        sa.select(Blob.id, Blob.size_bytes, Blob.sha256, Blob.content_type)
+        .join(
+            BlobLocation,
+            (BlobLocation.school_id == Blob.school_id) & (BlobLocation.blob_id == Blob.id),
+        )
+        .where(BlobLocation.provider == task.provider, BlobLocation.key == task.key)
+        .where(BlobLocation.state == LocationState.WRITING, Blob.state == BlobState.STORED)
+    ).first()
+    return None if row is None else Copied(*cast("tuple[UUID, int, str, str]", tuple(row)))

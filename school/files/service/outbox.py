@@ -1,0 +1,131 @@
+"""What must still happen at a provider: written down with the decision, carried out by a job.
+
+Nothing is deleted or copied inside a request. A `StorageTask` row is committed with whatever made
+it necessary, and tried again, ever more seldom and without giving up, until the provider has
+done it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import clock
+from school.db import db, transaction
+from school.files.models import StorageTask
+from school.jobs.models import Job, JobState
+from school.jobs.queue import enqueue
+from school.storage.errors import StorageError
+from school.tenancy.scope import current_school_id
+
+SWEEP = "files.sweep"
+DELETE, COPY = "delete", "copy"
+AT_ONCE = 200
+LONGEST_WAIT_S = 3600
+SLACK = timedelta(minutes=1)
+_AT_ONCE_IN_TURN = timedelta(0)
+
+
+class Task(NamedTuple):
+    """A task as it stands, without the row."""
+
+    id: UUID
+    operation: str
+    provider: str
+    key: str
+    attempts: int
+
+
+def delete_later(provider: str, key: str, *, after: timedelta = _AT_ONCE_IN_TURN) -> None:
+    """An object must go."""
+    _add(DELETE, provider, key, after=after)
+
+
+def copy_later(provider: str, key: str) -> None:
+    """An object must come to lie at this provider too."""
+    _add(COPY, provider, key, after=_AT_ONCE_IN_TURN)
+
+
+def _add(operation: str, provider: str, key: str, *, after: timedelta) -> None:
+    """In the caller's transaction; written down once, however often it is asked for."""
+    known = db.session.scalar(sa.select(StorageTask.id).where(_is(operation, provider, key)))
+    if known is None:
+        due = clock.now() + after
+        db.session.add(StorageTask(operation=operation, provider=provider, key=key, next_at=due))
+        db.session.flush()
+    plan_sweep(after=after)
+
+
+def keep_after_all(provider: str, key: str) -> bool:
+    """Take a deletion back, in the caller's transaction. False when it has happened already."""
+    return forget(DELETE, provider, key)
+
+
+def forget(operation: str, provider: str, key: str) -> bool:
+    """The task is done or no longer wanted, in the caller's transaction; False if there is none."""
+    taken = db.session.execute(
+        sa.delete(StorageTask)
+        .where(_is(operation, provider, key))
+        .execution_options(synchronize_session=False)
+    )
+    return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _is(operation: str, provider: str, key: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        StorageTask.operation == operation,
+        StorageTask.provider == provider,
+        StorageTask.key == key,
+    )
+
+
+def plan_sweep(*, after: timedelta) -> None:
+    """See to it that a sweep of this school is waiting, so that a crash mends itself."""
+    wanted = clock.now() + after + (SLACK if after else timedelta(0))
+    waiting = db.session.scalar(
+        sa.select(Job.id).where(
+            Job.kind == SWEEP,
+            Job.school_id == current_school_id(),
+            Job.state == JobState.WAITING,
+            Job.run_at <= wanted,
+        )
+    )
+    if waiting is None:
+        enqueue(SWEEP, delay_s=int((wanted - clock.now()).total_seconds()))
+
+
+def due_tasks(providers: Sequence[str]) -> list[Task]:
+    """What is to be done now at these providers, the longest waiting first."""
+    rows = db.session.execute(
+        sa.select(
+            StorageTask.id,
+            StorageTask.operation,
+            StorageTask.provider,
+            StorageTask.key,
+            StorageTask.attempts,
+        )
+        .where(StorageTask.provider.in_(providers), StorageTask.next_at <= clock.now())
+        .order_by(StorageTask.next_at)
+        .limit(AT_ONCE)
+    )
+    return [Task(*row) for row in rows]
+
+
+def postpone(task: Task, error: StorageError) -> None:
+    """Try again later. Opens its own transaction."""
+    wait = timedelta(seconds=min(5 * 2**task.attempts, LONGEST_WAIT_S))
+    with transaction() as session:
+        session.execute(
+            sa.update(StorageTask)
+            .where(StorageTask.id == task.id)
+            .values(
+                attempts=StorageTask.attempts + 1,
+                next_at=clock.now() + wait,
+                last_error=f"{type(error).__name__}: {error}"[:500],
+            )
+            .execution_options(synchronize_session=False)
+        )
