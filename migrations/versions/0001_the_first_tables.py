@@ -923,8 +923,7 @@ def upgrade() -> None:
         sa.Column("student_id", sa.Uuid(), nullable=False),
         sa.Column("import_id", sa.Uuid(), nullable=False),
         sa.Column("said", JSON, nullable=False),
-        sa.Column("previous_import_id", sa.Uuid(), nullable=True),
-        sa.Column("previous", JSON, nullable=True),
+        sa.Column("before", JSON, nullable=False),
         sa.ForeignKeyConstraint(
             ["school_id", "student_id"],
             ["student.school_id", "student.id"],

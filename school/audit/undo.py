@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from school import clock
 from school.audit.actor import current_actor
@@ -26,6 +27,7 @@ from school.errors import Conflict
 from school.tenancy.scope import current_school_id
 
 CHUNK = 1_000
+TAKEN = "taken"
 # Kept by the database or by us; never a person's words.
 _OWN_FIELDS = frozenset({"school_id", "id", "version", "created_at", "updated_at"})
 
@@ -34,7 +36,8 @@ _OWN_FIELDS = frozenset({"school_id", "id", "version", "created_at", "updated_at
 class Kept:
     """A field somebody edited since: `theirs` stays, `ours` is what the undone act had put there.
 
-    With `field` "" the whole row stays, because something hangs on it (`theirs` says what).
+    With `field` "" the whole row stays: something hangs on it (`theirs` says what), or what was
+    there has been taken by another row since (TAKEN).
     """
 
     entity: str
@@ -50,6 +53,10 @@ class UndoReport:
 
     restored: int = 0
     kept: list[Kept] = field(default_factory=list)
+
+    def add(self, other: UndoReport) -> None:
+        self.restored += other.restored
+        self.kept += other.kept
 
 
 Guard = Callable[[Collection[UUID]], dict[UUID, str]]
@@ -123,7 +130,7 @@ def _undo(condition: sa.ColumnElement[bool]) -> UndoReport:
             scope = condition & (AuditEvent.entity == name)
             scope &= AuditEvent.after.is_(None) if removed_only else AuditEvent.after.is_not(None)
             for events in _chunks(scope):
-                touched[name] |= _revert(name, events, report)
+                touched[name] |= _revert_all(name, events, report)
                 about[name] |= {event.about_id for event in events if event.about_id}
     db.session.expire_all()
     for name, ids in touched.items():
@@ -173,8 +180,58 @@ class _Batch:
     notes: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _revert(entity: str, events: list[AuditEvent], report: UndoReport) -> set[UUID]:
-    """Work out and write one chunk; the ids it touched."""
+def _revert_all(entity: str, events: list[AuditEvent], report: UndoReport) -> set[UUID]:
+    """One chunk together or, where somebody's work since then stands in the way, one by one."""
+    together = UndoReport()
+    try:
+        with db.session.begin_nested():
+            touched = _revert(entity, events, together)
+    except IntegrityError:
+        return {one for event in events for one in _revert_alone(entity, event, report)}
+    report.add(together)
+    return touched
+
+
+def _revert_alone(entity: str, event: AuditEvent, report: UndoReport) -> set[UUID]:
+    """One event. What cannot be had twice (a number, a place) and is taken by now is kept."""
+    for facts in _ever_less(entity, event):
+        alone = UndoReport()
+        try:
+            with db.session.begin_nested():
+                touched = _revert(entity, [event], alone, only=facts)
+        except IntegrityError:
+            continue
+        report.add(alone)
+        for name in set(event.after or ()) - facts if event.before is not None else ():
+            ours = (event.after or {})[name]
+            report.kept.append(Kept(entity, event.entity_id, name, ours, ours))
+        return touched
+    report.kept.append(Kept(entity, event.entity_id, "", TAKEN, None))
+    return set()
+
+
+def _ever_less(entity: str, event: AuditEvent) -> Iterator[set[str]]:
+    """All fields of the event, then, of an edit, those that may be the same on many rows."""
+    names = set(event.after or ())
+    yield names
+    if event.before is not None and event.after is not None:
+        table = Base.metadata.tables[entity]
+        unique: set[str] = set()
+        for constraint in table.constraints:
+            if isinstance(constraint, sa.UniqueConstraint):
+                unique.update(constraint.columns.keys())
+        for index in table.indexes:
+            if index.unique:
+                unique.update(index.columns.keys())
+        fewer = names - unique
+        if fewer and fewer != names:
+            yield fewer
+
+
+def _revert(
+    entity: str, events: list[AuditEvent], report: UndoReport, *, only: set[str] | None = None
+) -> set[UUID]:
+    """Work out and write one chunk; the ids it touched. `only`: the fields to put back."""
     table = Base.metadata.tables[entity]
     batch = _Batch(table, _current(table, {event.entity_id for event in events}))
     held = _held(entity, events)
@@ -184,7 +241,7 @@ def _revert(entity: str, events: list[AuditEvent], report: UndoReport) -> set[UU
         elif event.after is None:
             _bring_back(batch, event)
         else:
-            _put_back(batch, event, report)
+            _put_back(batch, event, report, only)
     _write(batch)
     touched = batch.removals | set(batch.returns) | set(batch.changes)
     report.restored += len(touched)
@@ -231,7 +288,9 @@ def _bring_back(batch: _Batch, event: AuditEvent) -> None:
     _note(batch, event, before=None, after=event.before)
 
 
-def _put_back(batch: _Batch, event: AuditEvent, report: UndoReport) -> None:
+def _put_back(
+    batch: _Batch, event: AuditEvent, report: UndoReport, only: set[str] | None
+) -> None:
     """Field by field: what still equals `after` becomes `before` again."""
     row = batch.rows.get(event.entity_id)
     if row is None:
@@ -239,6 +298,8 @@ def _put_back(batch: _Batch, event: AuditEvent, report: UndoReport) -> None:
     was, now = event.before or {}, event.after or {}
     restored: list[str] = []
     for name, ours in now.items():
+        if only is not None and name not in only:
+            continue
         theirs = _read(row, name)
         if theirs == ours:
             _lay(batch, row, event.entity_id, name, was.get(name))

@@ -114,9 +114,8 @@ class RosterRecord(TenantMixin, Base):
     student_id: Mapped[UUID] = mapped_column(primary_key=True)
     import_id: Mapped[UUID]
     said: Mapped[dict[str, Any]] = mapped_column(Json)
-    # What it was before `import_id`, for undoing that.
-    previous_import_id: Mapped[UUID | None]
-    previous: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # What the imports before said, the newest first, for undoing: [{"import_id", "said"}].
+    before: Mapped[list[Any]] = mapped_column(Json, default=list)
 
 
 class ColumnMemory(TenantEntity, Timestamps, Base):

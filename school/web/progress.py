@@ -23,4 +23,7 @@ def told(job: Job) -> dict[str, Any]:
 
 def _error(job: Job) -> str | None:
     rule = job.result if job.error else None
-    return gettext(rule["message"], **rule["params"]) if rule else job.error
+    if not rule:
+        return job.error
+    sentence = rule["message"]
+    return str(gettext(sentence, **rule["params"]))

@@ -33,8 +33,7 @@ def student(number: str = "1") -> Student:
 
 def edit(row, **values) -> None:
     with transaction():
-        for name, value in values.items():
-            setattr(row, name, value)
+        students_service.edit_student(row, version=row.version, **values)
 
 
 def class_of(number: str = "1") -> str | None:

@@ -277,3 +277,16 @@ def test_the_preview_asks_as_little_for_fifty_rows_as_for_one(page, office, send
     with count_queries() as lots:
         page(office, f"{many}/preview")
     assert lots.count == few.count
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_our_own_list_sent_back_changes_nothing(page, office, send, run_jobs, roster, kind):
+    lines = [f"{number},Smith,Ann{number},2015-03-01,7A,Jo Smith,0113 496 0000," for number in ("012345", "30000", "30001")]
+    place = send(roster(*lines))
+    office.post(f"{place}/commit")
+    run_jobs()
+    exported = office.get(f"/students/export.{kind}")
+    assert exported.status_code == 200
+    again = send(exported.data, f"list.{kind}")
+    shown = page(office, f"{again}/preview", show="same")
+    assert "3 on this page of 3 rows" in shown.text

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from school import cache
 from school.academics.models import SchoolClass
-from school.audit.models import AuditEvent, ChangeSet
+from school.audit.models import AuditEvent, ChangeSet, ChangeSetState
 from school.audit.undo import Kept, undo_change_set
-from school.db import db, take_write_lock
+from school.db import as_json, db, take_write_lock
 from school.enrollment.models import Enrollment
 from school.errors import Conflict
 from school.files.models import File, OwnerKind
@@ -50,7 +51,7 @@ def undo(import_id: UUID) -> Undone:
     assert at is not None
     with bulk.without_cycle_search():
         for ids in _created(change_set.id):
-            _loosen(ids, at)
+            _loosen(ids, change_set.id)
         report = undo_change_set(change_set)
         _restore_base(import_id)
     _drop_empty_classes(at)
@@ -92,9 +93,9 @@ def _created(change_set_id: UUID) -> Iterator[list[UUID]]:
         yield [row[1] for row in rows]
 
 
-def _loosen(ids: list[UUID], at: datetime) -> None:
+def _loosen(ids: list[UUID], change_set_id: UUID) -> None:
     """Untie students nobody worked on from guardians and classes, so that they can go."""
-    touched = _touched(ids, at)
+    touched = _touched(ids, change_set_id)
     free = [student_id for student_id in ids if student_id not in touched]
     for model in (StudentGuardian, Enrollment):
         owner: Any = model.student_id
@@ -103,39 +104,71 @@ def _loosen(ids: list[UUID], at: datetime) -> None:
         )
 
 
-def _touched(ids: list[UUID], at: datetime) -> set[UUID]:
-    """Those with anything on them that the import did not make."""
-    link, place = StudentGuardian, Enrollment
+def _touched(ids: list[UUID], change_set_id: UUID) -> set[UUID]:
+    """Those with anything on them that neither this import nor one undone since has made."""
+    undone = sa.select(ChangeSet.id).where(ChangeSet.state == ChangeSetState.UNDONE)
+    by_people = sa.and_(
+        AuditEvent.action.not_like("%.undone"),
+        sa.or_(
+            AuditEvent.change_set_id.is_(None),
+            sa.and_(
+                AuditEvent.change_set_id != change_set_id, AuditEvent.change_set_id.not_in(undone)
+            ),
+        ),
+    )
     looks = (
-        sa.select(Student.id).where(Student.id.in_(ids), Student.version > 1),
+        sa.select(AuditEvent.entity_id).where(
+            AuditEvent.entity == "student", AuditEvent.entity_id.in_(ids), by_people
+        ),
+        sa.select(AuditEvent.about_id).where(AuditEvent.about_id.in_(ids), by_people),
         sa.select(File.owner_id).where(
             File.owner_id.in_(ids), File.owner_kind == OwnerKind.STUDENT
         ),
-        sa.select(link.student_id).where(
-            link.student_id.in_(ids), sa.or_(link.created_at != at, link.version > 1)
-        ),
-        sa.select(place.student_id).where(
-            place.student_id.in_(ids), sa.or_(place.created_at != at, place.ends_on.is_not(None))
-        ),
     )
-    return {student_id for look in looks for student_id in db.session.scalars(look)}
+    return {one for look in looks for one in db.session.scalars(look) if one is not None}
 
 
 def _restore_base(import_id: UUID) -> None:
-    """What the import before said is the base again."""
-    record: Any = RosterRecord.__table__
-    mine = sa.and_(record.c.school_id == current_school_id(), record.c.import_id == import_id)
-    db.session.execute(sa.delete(record).where(mine, record.c.previous_import_id.is_(None)))
-    db.session.execute(
-        sa.update(record)
-        .where(mine)
-        .values(
-            import_id=record.c.previous_import_id,
-            said=record.c.previous,
-            previous_import_id=None,
-            previous=None,
+    """What the newest import before said, of those that still stand, is the base again."""
+    undone = {
+        str(one)
+        for one in db.session.scalars(
+            sa.select(RosterImport.id).where(RosterImport.state == ImportState.UNDONE)
         )
+    }
+    session = db.session()
+    last: UUID | None = None
+    while True:
+        query = sa.select(RosterRecord.student_id, RosterRecord.before).where(
+            RosterRecord.import_id == import_id
+        )
+        if last is not None:
+            query = query.where(RosterRecord.student_id > last)
+        rows = session.execute(query.order_by(RosterRecord.student_id).limit(_CHUNK)).all()
+        if not rows:
+            return
+        last = rows[-1][0]
+        _restore(session, {row[0].hex: row[1] for row in rows}, undone)
+
+
+def _restore(session: Session, rows: dict[str, list[Any]], undone: set[str]) -> None:
+    school_id = current_school_id().hex
+    standing = {
+        student_id: [one for one in before if one["import_id"] not in undone]
+        for student_id, before in rows.items()
+    }
+    bulk.update(
+        session,
+        RosterRecord,
+        keys=("school_id", "student_id"),
+        columns=("import_id", "said", "before"),
+        rows=[
+            (UUID(one["import_id"]).hex, as_json(one["said"]), as_json(rest), school_id, student_id)
+            for student_id, (one, *rest) in ((key, left) for key, left in standing.items() if left)
+        ],
     )
+    gone = [(school_id, student_id) for student_id, left in standing.items() if not left]
+    bulk.delete(session, RosterRecord, keys=("school_id", "student_id"), rows=gone)
 
 
 def _drop_empty_classes(at: datetime) -> None:

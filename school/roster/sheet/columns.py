@@ -26,6 +26,7 @@ from school.roster.sheet.words import (
     OWN_FIELD,
     RELATIONSHIP,
     SERIAL,
+    STATUS,
 )
 
 _HEADER_WITHIN_ROWS: Final = 40
@@ -252,6 +253,8 @@ class Choice:
                 self._give_if_free(column.index, target, "header")
             elif bare == SERIAL:
                 self._serial(column.index)
+            elif bare == STATUS:  # who is on roll is decided here, not in a file
+                self._give(column.index, Target.IGNORE, "header")
         self._leave_out_the_whole_name()
 
     def _which_name(self) -> str:

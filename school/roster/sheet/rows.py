@@ -8,7 +8,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from school.errors import Invalid
 from school.roster.sheet.columns import Headings, Line, find_headings, map_columns
@@ -132,7 +132,11 @@ def _texts(sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
         yield from cast("Iterator[tuple[int, list[str]]]", sheet.rows())
         return
     for line, cells in sheet.rows(fill_down=True):
-        yield line, [cell if isinstance(cell, str) else cell_text(cell) for cell in cells]
+        yield line, _as_texts(cells)
+
+
+def _as_texts(cells: list[Any]) -> list[str]:
+    return [cell if isinstance(cell, str) else cell_text(cell) for cell in cells]
 
 
 def _find_sheet(
@@ -209,13 +213,16 @@ class _Survey:
                                  Target.FULL_NAME}
         )
         self._number = mapping.column(Target.ADMISSION_NUMBER)
+        # How long the shortest number is that the file holds as text: text keeps its zeros.
+        self._shortest_text = 99
         self._is_narrow = len(mapping.columns) <= _FEW_CELLS
 
     def read(self, source: Sheet, headings: Headings) -> None:
         headers = headings.headers
         has_groups = any(headings.groups)
         ends: list[int] = []
-        for line, cells in _texts(source):
+        for line, raw in source.rows(fill_down=not source.holds_only_text):
+            cells = cast("list[str]", raw) if source.holds_only_text else _as_texts(raw)
             if line <= headings.line:
                 if line < headings.line:
                     is_group = has_groups and line == headings.line - 1
@@ -229,7 +236,7 @@ class _Survey:
                 continue
             if ends:
                 self._rename_headings(ends)
-            self._note(cells)
+            self._note(cells, raw)
 
     def _skip(self, line: int, what: str) -> None:
         self.skipped.append(Skipped(line, what))
@@ -240,8 +247,13 @@ class _Survey:
             self.skipped[place] = Skipped(self.skipped[place].line, "heading")
         ends.clear()
 
-    def _note(self, cells: list[str]) -> None:
+    def _note(self, cells: list[str], raw: list[Any]) -> None:
         self.student_rows += 1
+        number = self._number
+        if number and number.index < len(raw) and isinstance(raw[number.index], str):
+            text = cells[number.index].strip()
+            if text.isdecimal():
+                self._shortest_text = min(self._shortest_text, len(text))
         for index, bag in self._notes:
             if index < len(cells) and len(bag) < _NOTED_CELLS:
                 bag.add(cells[index])
@@ -295,6 +307,8 @@ class _Survey:
         if column.target == Target.BIRTH_DATE:
             return self._decide_dates(column, shown, school)
         width = _id_width(shown)
+        if self._shortest_text < width:
+            return column  # short numbers stand here by right
         if width:
             self._remark_zeros(column, shown, width)
         return replace(column, id_width=width)

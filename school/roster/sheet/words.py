@@ -120,6 +120,7 @@ BARE_PHONE: Final = "bare_phone"
 BARE_EMAIL: Final = "bare_email"
 BARE_NAME: Final = "bare_name"
 SERIAL: Final = "serial"
+STATUS: Final = "status"
 # Recognised as something we have no field for: kept as the school's own, never guessed at.
 OWN_FIELD: Final = "own_field"
 
@@ -239,6 +240,9 @@ _HEADINGS: Final[dict[str, str]] = {
         "relation child|relationship child|rel|kinship|lien|lien parente|parente|beziehung|"
         "verwandtschaft|parentesco|relacion|pokrewienstwo|stopien pokrewienstwa|relacao|"
         "grau parentesco|parentela|relazione|grado parentela|relatie|yakinlik|yakinligi|संबंध"
+    ),
+    STATUS: (
+        "status|enrolment status|enrollment status|student status|schulerstatus|statut|durum"
     ),
     SERIAL: (
         "sl no|slno|sl|s no|sno|sr no|sr|serial|serial no|serial number|no|nr|num|number|numero|"

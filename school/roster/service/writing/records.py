@@ -14,8 +14,9 @@ from school.roster.models import RosterRecord
 from school.roster.service import bulk
 from school.roster.service.writing.batch import Batch
 
-_RECORD = ("school_id", "student_id", "import_id", "said")
-_REPLACED = ("import_id", "said", "previous_import_id", "previous")
+_RECORD = ("school_id", "student_id", "import_id", "said", "before")
+_REPLACED = ("import_id", "said", "before")
+_MOST_KEPT = 10
 
 
 class RecordWriter:
@@ -26,7 +27,7 @@ class RecordWriter:
 
     def add(self, student_id: str, said: dict[str, Any]) -> None:
         """The base of a new student."""
-        row = (self._batch.school_id, student_id, self._import_id, as_json(said))
+        row = (self._batch.school_id, student_id, self._import_id, as_json(said), "[]")
         self._batch.add(RosterRecord, _RECORD, row)
 
     def replace(self, student_id: str, said: dict[str, Any]) -> None:
@@ -49,21 +50,27 @@ class RecordWriter:
             keys=("school_id", "student_id"),
             columns=_REPLACED,
             rows=[
-                (self._import_id, again[student_id], *base, school_id, student_id)
-                for student_id, base in old.items()
+                (self._import_id, again[student_id], before, school_id, student_id)
+                for student_id, before in old.items()
             ],
         )
         new = [one for one in again if one not in old]
-        rows = [(school_id, one, self._import_id, again[one]) for one in new]
+        rows = [(school_id, one, self._import_id, again[one], "[]") for one in new]
         bulk.insert(session, RosterRecord, _RECORD, rows)
 
-    def _old(self, ids: dict[str, str]) -> dict[str, tuple[str, str]]:
-        """{student: (import, what it said)} for those that have a base."""
+    def _old(self, ids: dict[str, str]) -> dict[str, str]:
+        """{student: what imports said before this one, as JSON} for those that have a base."""
         found = self._batch.session.execute(
-            sa.select(RosterRecord.student_id, RosterRecord.import_id, RosterRecord.said).where(
-                RosterRecord.student_id.in_([UUID(one) for one in ids])
-            )
+            sa.select(
+                RosterRecord.student_id,
+                RosterRecord.import_id,
+                RosterRecord.said,
+                RosterRecord.before,
+            ).where(RosterRecord.student_id.in_([UUID(one) for one in ids]))
         )
         return {
-            student_id.hex: (import_id.hex, as_json(said)) for student_id, import_id, said in found
+            student_id.hex: as_json(
+                [{"import_id": str(import_id), "said": said}, *before][:_MOST_KEPT]
+            )
+            for student_id, import_id, said, before in found
         }
