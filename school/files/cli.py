@@ -9,9 +9,11 @@ from uuid import UUID
 import click
 import sqlalchemy as sa
 
+from school import clock
 from school.db import db
 from school.errors import NotFound
 from school.files.queries import list_all_files
+from school.files.service.outbox import Waiting, waiting
 from school.files.service.sweeping import Swept, sweep
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
@@ -38,6 +40,33 @@ def sweep_command(slug: str | None, *, as_json: bool) -> None:
         f"{total.discarded} broken uploads let go, {total.copied} objects copied, "
         f"{total.deleted} deleted; {total.failed} could not be reached, {total.waiting} still "
         "waiting."
+    )
+
+
+@files.command("backlog")
+@click.option("--school", "slug", help="Only this school (its short name).")
+@click.option("--json", "as_json", is_flag=True, help="One object per line for machines.")
+def backlog_command(slug: str | None, *, as_json: bool) -> None:
+    """Say which copies and deletions still wait, since when, and why."""
+    is_empty = True
+    for school_id in _school_ids(slug):
+        with school_scope(school_id):
+            for one in waiting():
+                is_empty = False
+                click.echo(_backlog_line(school_id, one, as_json=as_json))
+        db.session.remove()
+    if is_empty and not as_json:
+        click.echo("Nothing waits.")
+
+
+def _backlog_line(school_id: UUID, one: Waiting, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"school": school_id, **one._asdict()}, default=str)
+    hours = (clock.now() - one.since).total_seconds() / 3600
+    why = f" ({one.last_error})" if one.last_error else ""
+    return (
+        f"{school_id}  {one.operation} at {one.provider}: {one.objects:,} objects, "
+        f"{one.bytes:,} bytes, for {hours:.1f} hours{why}"
     )
 
 

@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from school import clock
+from school.db import transaction
 from school.errors import NotFound
 from school.files.cli import files
 from school.files.service import writing
+from school.files.service.outbox import delete_later
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_file, make_owner
 from tests.files.conftest import Faulty, killed
@@ -45,6 +47,15 @@ def test_another_school_s_files_are_not_listed(app: Any, school: Any, other_scho
 def test_a_school_that_is_not_there_is_named(app: Any) -> None:
     with pytest.raises(NotFound, match="nowhere"):
         run("list", "--school", "nowhere")
+
+
+def test_the_backlog_names_what_waits(app: Any, school: Any) -> None:
+    assert run("backlog").output == "Nothing waits.\n"
+    with school_scope(school.id), transaction():
+        delete_later("local", "blob/aa/bb/cc")
+    assert "delete at local: 1 objects, 0 bytes" in run("backlog", "--school", school.slug).output
+    told = json.loads(run("backlog", "--json").output)
+    assert (told["school"], told["operation"], told["objects"]) == (str(school.id), "delete", 1)
 
 
 def test_the_sweep_goes_through_every_school(

@@ -8,7 +8,7 @@ done it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from school import clock
 from school.db import db, transaction
-from school.files.models import StorageTask
+from school.files.models import Blob, BlobLocation, StorageTask
 from school.jobs.models import Job, JobState
 from school.jobs.queue import enqueue
 from school.storage.errors import StorageError
@@ -113,6 +113,43 @@ def due_tasks(providers: Sequence[str]) -> list[Task]:
         .limit(AT_ONCE)
     )
     return [Task(*row) for row in rows]
+
+
+class Waiting(NamedTuple):
+    """What waits at one provider."""
+
+    operation: str
+    provider: str
+    objects: int
+    bytes: int
+    since: datetime
+    last_error: str | None
+
+
+def waiting() -> list[Waiting]:
+    """The backlog of the school in scope, the oldest first."""
+    rows = db.session.execute(
+        sa.select(
+            StorageTask.operation,
+            StorageTask.provider,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(Blob.size_bytes), 0),
+            sa.func.min(StorageTask.created_at),
+            sa.func.max(StorageTask.last_error),
+        )
+        .outerjoin(
+            BlobLocation,
+            (BlobLocation.school_id == StorageTask.school_id)
+            & (BlobLocation.provider == StorageTask.provider)
+            & (BlobLocation.key == StorageTask.key),
+        )
+        .outerjoin(
+            Blob, (Blob.school_id == BlobLocation.school_id) & (Blob.id == BlobLocation.blob_id)
+        )
+        .group_by(StorageTask.operation, StorageTask.provider)
+        .order_by(sa.func.min(StorageTask.created_at))
+    )
+    return [Waiting(row[0], row[1], row[2], int(row[3] or 0), row[4], row[5]) for row in rows]
 
 
 def postpone(task: Task, error: StorageError) -> None:

@@ -17,7 +17,7 @@ from school.errors import Unavailable
 from school.files import queries
 from school.files.models import BlobLocation, File, LocationState, StorageTask
 from school.files.service import shelf as shelves
-from school.files.service.outbox import COPY
+from school.files.service.outbox import COPY, waiting
 from school.files.service.sweeping import sweep
 from school.storage import errors
 from school.storage.hybrid import HybridStorage
@@ -103,6 +103,10 @@ def test_a_cloud_that_is_away_is_not_noticed_and_is_caught_up_with(
     file = make_file(student)
     swept = sweep()
     assert (swept.copied, swept.failed, swept.waiting) == (0, 1, 1)
+    (backlog,) = waiting()
+    assert (backlog.operation, backlog.provider) == (COPY, "cloud")
+    assert (backlog.objects, backlog.bytes) == (1, len(PDF))
+    assert "does not answer" in backlog.last_error
     assert content_of(hybrid, key_of(file)) == PDF
     cloud.away = False
     later(monkeypatch, timedelta(minutes=1))
