@@ -33,7 +33,7 @@ LANGUAGES = ("de",)
 ERRORS = {"DomainError", "Invalid", "NotFound", "Forbidden", "Conflict", "Stale", "TooLarge", "TooMany",
           "Unavailable"}
 SENTENCE_ARGUMENT = {**dict.fromkeys(ERRORS, 0), "progress": 1, "tell": 1,
-                     "queue_mail": 1}
+                     "queue_mail": 1, "Remark": 1}
 """Calls below the pages whose sentence a page translates later, and where the sentence stands."""
 
 PLACE = re.compile(r"%\(\w+\)[sd]|\{\w+\}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -69,10 +70,14 @@ def get_change_set(change_set_id: UUID) -> ChangeSet:
     return found
 
 
-def titles_of(change_set_ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """What the bulk acts were called."""
+def change_sets_of(change_set_ids: Iterable[UUID | None]) -> dict[UUID, sa.Row[Any]]:
+    """The bulk acts: `kind`, `title` and `counts` of each."""
     ids = {change_set_id for change_set_id in change_set_ids if change_set_id}
     if not ids:
         return {}
-    rows = db.session.execute(sa.select(ChangeSet.id, ChangeSet.title).where(ChangeSet.id.in_(ids)))
-    return {row.id: row.title for row in rows}
+    rows = db.session.execute(
+        sa.select(ChangeSet.id, ChangeSet.kind, ChangeSet.title, ChangeSet.counts).where(
+            ChangeSet.id.in_(ids)
+        )
+    )
+    return {row.id: row for row in rows}

@@ -45,6 +45,8 @@ class Kept:
     field: str
     theirs: Any
     ours: Any
+    # On whose page it is told: a tie's student.
+    about_id: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -204,9 +206,9 @@ def _revert_alone(entity: str, event: AuditEvent, report: UndoReport) -> set[UUI
         report.add(alone)
         for name in set(event.after or ()) - facts if event.before is not None else ():
             ours = (event.after or {})[name]
-            report.kept.append(Kept(entity, event.entity_id, name, ours, ours))
+            report.kept.append(Kept(entity, event.entity_id, name, ours, ours, event.about_id))
         return touched
-    report.kept.append(Kept(entity, event.entity_id, "", TAKEN, None))
+    report.kept.append(Kept(entity, event.entity_id, "", TAKEN, None, event.about_id))
     return set()
 
 
@@ -269,9 +271,13 @@ def _take_away(batch: _Batch, event: AuditEvent, held: dict[UUID, str], report: 
     after = event.after or {}
     edited = [name for name in after if name in batch.table.c and plain(row[name]) != after[name]]
     for name in edited:
-        report.kept.append(Kept(event.entity, event.entity_id, name, plain(row[name]), after[name]))
+        theirs = plain(row[name])
+        report.kept.append(
+            Kept(event.entity, event.entity_id, name, theirs, after[name], event.about_id)
+        )
     if event.entity_id in held and not edited:
-        report.kept.append(Kept(event.entity, event.entity_id, "", held[event.entity_id], None))
+        why = held[event.entity_id]
+        report.kept.append(Kept(event.entity, event.entity_id, "", why, None, event.about_id))
     if edited or event.entity_id in held:
         return
     batch.changes.pop(event.entity_id, None)
@@ -305,7 +311,9 @@ def _put_back(
             _lay(batch, row, event.entity_id, name, was.get(name))
             restored.append(name)
         elif theirs != was.get(name):
-            report.kept.append(Kept(event.entity, event.entity_id, name, theirs, ours))
+            report.kept.append(
+                Kept(event.entity, event.entity_id, name, theirs, ours, event.about_id)
+            )
     if restored:
         _note(
             batch,

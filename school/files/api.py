@@ -47,7 +47,7 @@ _NOTE = {"type": "string", "maxLength": keeping.LONGEST_NOTE}
 def of_student(wanted: Said, student_id: UUID) -> Said:
     """A student's files, the newest change first."""
     person = the_person()
-    policy.check_owner(person, STUDENT, student_id)
+    policy.check_owner(person, STUDENT, student_id, archived=wanted["archived"])
     place = place_of(wanted["after"], size=2)
     # The list is read whole (a student has few hundred files at most) and remembered.
     rows = [

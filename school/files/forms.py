@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField, IntegerField, StringField
@@ -13,10 +15,20 @@ from school.files.service.names import LONGEST
 from school.web.forms import Form
 
 
+class VersionField(IntegerField):
+    """A version; what is no number counts as one that is long gone."""
+
+    def process_formdata(self, valuelist: Any) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            self.data = 0 if valuelist[0] else None
+
+
 class VersionedForm(Form):
     """Carries the `File.version` that was on the page, so that nothing is overwritten unseen."""
 
-    version = IntegerField(widget=HiddenInput(), validators=[Optional()])
+    version = VersionField(widget=HiddenInput(), validators=[Optional()])
 
 
 class RenameForm(VersionedForm):

@@ -87,10 +87,16 @@ def may_view_purpose(person: Person, purpose: str) -> bool:
     return needed is None or person.may(needed)
 
 
+def may_view_archived(person: Person) -> bool:
+    """What was put away is the school's own: families do not see it any more."""
+    return person.is_staff
+
+
 def may_view_file(person: Person, file: File) -> bool:
     return (
         person.may(Permission.FILE_VIEW)
         and may_view_purpose(person, file.purpose)
+        and (file.archived_at is None or may_view_archived(person))
         and owner_named(file.owner_kind).may_view(person, file.owner_id)
     )
 
@@ -132,9 +138,10 @@ def check_archive(person: Person, file: File) -> None:
         raise Forbidden("Only the office may put files away.")
 
 
-def check_owner(person: Person, kind: str, owner_id: UUID) -> None:
-    """May see this owner's files at all. Raises NotFound."""
-    if not owner_named(kind).may_view(person, owner_id):
+def check_owner(person: Person, kind: str, owner_id: UUID, *, archived: bool = False) -> None:
+    """May see this owner's files at all, or those put away. Raises NotFound."""
+    is_shown = not archived or may_view_archived(person)
+    if not (is_shown and owner_named(kind).may_view(person, owner_id)):
         raise file_gone()
 
 

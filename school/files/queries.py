@@ -20,6 +20,8 @@ from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import current_school_id
 
 MOST_LISTED = 500
+MOST_VERSIONS = 1_000_000
+"""No file has more; a longer number does not fit into every database's column."""
 PHOTO = "photo"
 
 
@@ -233,6 +235,9 @@ def find_photo(owner_kind: str, owner_id: UUID) -> File | None:
 
 def get_content(file: File, number: int | None = None) -> Content:
     """Where this version's bytes are; the current one by default. Raises NotFound."""
+    number = file.current_version if number is None else number
+    if not 1 <= number <= MOST_VERSIONS:
+        raise file_gone()
     row = db.session.execute(
         sa.select(FileVersion, Blob, BlobLocation)
         .join(
@@ -244,7 +249,7 @@ def get_content(file: File, number: int | None = None) -> Content:
         )
         .where(
             FileVersion.file_id == file.id,
-            FileVersion.number == (number or file.current_version),
+            FileVersion.number == number,
             Blob.state == BlobState.STORED,
             BlobLocation.state == LocationState.PRESENT,
         )

@@ -15,6 +15,7 @@ from school.permissions import Permission, Person
 from school.roster import queries, schemas
 from school.roster.models import RosterImport, RosterRow
 from school.roster.service import staging, uploads
+from school.roster.service.reporting import plain_counts
 from school.roster.sheet.problems import Problem
 from school.storage.protocol import StorageProvider
 from school.web.access import requires, the_person
@@ -139,7 +140,7 @@ def discard(import_id: UUID) -> Answer:
 def _one(imported: RosterImport) -> Answer:
     job = imported.job_id and find_job(imported.job_id, school_id=imported.school_id)
     said: Said = {name: getattr(imported, name) for name in _PLAIN} | {
-        "counts": imported.counts or {},
+        "counts": plain_counts(imported),
         "job": _job(job) if job else None,
         "created_by": imported.created_by_name,
         "created_at": imported.created_at,

@@ -11,7 +11,7 @@ from school.db import transaction
 from school.errors import Conflict
 from school.jobs.queue import handler, progress
 from school.roster.models import ImportState
-from school.roster.service import committing, staging, undoing, uploads
+from school.roster.service import committing, repairing, staging, undoing, uploads
 from school.storage.protocol import StorageProvider
 
 
@@ -28,6 +28,8 @@ def stage(import_id: str) -> dict[str, Any]:
         return {"state": imported.state}
     with uploads.fetched(_storage(), imported) as path:
         imported = staging.stage(imported.id, path, tell=progress)
+    with transaction():
+        repairing.lay_over(imported.id)
     return {"state": imported.state}
 
 

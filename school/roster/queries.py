@@ -12,7 +12,7 @@ from school.audit.models import ChangeSet
 from school.cache import remember
 from school.db import db
 from school.roster.models import ImportState, RosterImport, RosterRow, RowOutcome
-from school.students.models import Student
+from school.students.models import Guardian, Student
 from school.tenancy.scope import current_school_id
 
 SHOWN = ("repair", "look", "new", "changed", "same", "gone", "out")
@@ -39,6 +39,19 @@ def count_unfinished() -> int:
     return remember(
         current_school_id(), "imports", "unfinished", lambda: db.session.scalar(counting) or 0
     )
+
+
+def people_named(ids: Sequence[UUID]) -> dict[UUID, str]:
+    """{id: name} of those that are students or guardians of the school."""
+    students = db.session.execute(
+        sa.select(Student.id, Student.given_name, Student.family_name).where(Student.id.in_(ids))
+    )
+    guardians = db.session.execute(
+        sa.select(Guardian.id, Guardian.name).where(Guardian.id.in_(ids))
+    )
+    return {
+        student_id: " ".join(filter(None, names)) for student_id, *names in students
+    } | dict(guardians.all())
 
 
 def find_change_set(imported: RosterImport) -> ChangeSet | None:

@@ -335,6 +335,23 @@
     });
   };
 
+  /* ── rows typed into and not saved: they go along with "Import"; leaving otherwise asks first ── */
+  const unsaved = () => {
+    const changed = (cell) => cell.type === "checkbox" ? cell.checked !== cell.defaultChecked
+      : cell.type !== "hidden" && cell.value !== cell.defaultValue;
+    const forms = () => all("form[data-unsaved]")
+      .filter((form) => [...form.elements].some((cell) => cell.matches("input") && changed(cell)));
+    let sending = false;
+    on("formdata", "[data-takes-unsaved]", (event) => {
+      for (const form of forms()) {
+        for (const [name, value] of new FormData(form)) event.formData.append(`${form.id}-${name}`, value);
+      }
+    });
+    window.addEventListener("submit", (event) => { if (!event.defaultPrevented) sending = true; });
+    window.addEventListener("pageshow", () => { sending = false; });
+    window.addEventListener("beforeunload", (event) => { if (!sending && forms().length) event.preventDefault(); });
+  };
+
   /* ── jobs: the row moves by itself (htmx); tell ears every quarter, and go on when done ── */
   const jobs = () => {
     const told = new Map();
@@ -416,7 +433,7 @@
     if (ctx?.request && value && !/^(get|head)$/i.test(ctx.request.method)) ctx.request.headers["X-CSRFToken"] = value;
   });
 
-  const begin = () => { search(); menus(); ticks(); undo(); theme(); passwords(); faults(); uploads(); grids(); jobs(); charts(); retries(); };
+  const begin = () => { search(); menus(); ticks(); undo(); theme(); passwords(); faults(); uploads(); grids(); unsaved(); jobs(); charts(); retries(); };
   document.addEventListener("htmx:after:settle", () => {
     undo();
     uploads();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _
@@ -128,6 +128,7 @@ class SchoolForm(VersionedForm):
 
 
 class GendersForm(Form):
+    version = HiddenField()
     genders = TextAreaField(_("Genders"))
 
 
@@ -147,13 +148,19 @@ class CustomFieldForm(VersionedForm):
     help = StringField(_("Help beside the field"), validators=[Optional()])
 
 
-def with_own_fields(form: type[Form], fields: Sequence[CustomField]) -> type[Form]:
-    """The form with the school's own fields after its own, named `custom_<id>`."""
-    own = {f"custom_{field.id}": _own_field(field) for field in fields}
+def with_own_fields(
+    form: type[Form], fields: Sequence[CustomField], present: Mapping[str, Any] | None = None
+) -> type[Form]:
+    """The form with the school's own fields after its own, named `custom_<id>`.
+
+    `present` are a student's values: one that is no choice any more can still be kept.
+    """
+    have = present or {}
+    own = {f"custom_{field.id}": _own_field(field, have.get(str(field.id))) for field in fields}
     return type(form.__name__, (form,), own)
 
 
-def _own_field(field: CustomField) -> Any:
+def _own_field(field: CustomField, present: Any) -> Any:
     common = {"description": field.help or "", "validators": [Optional()]}
     if field.kind == CustomFieldKind.DATE:
         return RightDateField(field.label, **common)
@@ -161,7 +168,8 @@ def _own_field(field: CustomField) -> Any:
         choices = [("", ""), ("yes", _("Yes")), ("no", _("No"))]
         return SelectField(field.label, choices=choices, **common)
     if field.kind == CustomFieldKind.CHOICE:
-        choices = [("", ""), *((choice, choice) for choice in field.choices)]
+        gone = [present] if present and present not in field.choices else []
+        choices = [("", ""), *((choice, choice) for choice in [*field.choices, *gone])]
         return SelectField(field.label, choices=choices, **common)
     return StringField(field.label, **common)
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, jsonify, render_template
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -69,6 +69,7 @@ def answer(
                 detail=detail,
                 request_id=g.get("request_id"),
                 retry_after_s=retry_after_s,
+                back=way_back(),
                 **more,
             )
         )
@@ -76,6 +77,17 @@ def answer(
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
     return response
+
+
+def way_back() -> str:
+    """The page an act was on: this address, or the nearest above it that can be opened."""
+    adapter = current_app.create_url_adapter(request)
+    parts = request.path.strip("/").split("/")
+    for length in range(len(parts), 0, -1):
+        path = "/" + "/".join(parts[:length])
+        if adapter is not None and adapter.test(path, "GET"):
+            return path
+    return "/"
 
 
 def answer_domain_error(error: DomainError) -> Response:

@@ -168,7 +168,7 @@ def test_a_role_taken_away_narrows_every_token_at_once(program: Make, school: Sc
 
 
 def test_only_the_hash_of_a_token_is_kept(program: Make, school: School) -> None:
-    secret = program().token.rpartition("_")[2]
+    secret = program().token.split("_", 3)[3]  # the secret may hold a "_" of its own
     with school_scope(school.id):
         kept = db.session.scalars(sa.select(ApiToken)).one()
         assert secret not in str(vars(kept))

@@ -12,6 +12,9 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
+from school.db import transaction
+from school.files import queries
+from school.files.service import keeping
 from school.permissions import Permission, Role
 from school.students.queries import get_student
 from school.tenancy.models import School
@@ -212,6 +215,20 @@ def test_a_guardian_reads_files_of_their_own_child_only(
     assert [other[name] for name in ("list", "show", "download")] == [404, 404, 404]
     for found in (own, other):
         assert {found[name] for name in ("add", "version", "rename", "archive")} == {403}
+
+
+def test_what_was_put_away_is_there_for_staff_only(
+    app: Flask, program: Make, school: School, file_at: Any
+) -> None:
+    user = make_member(school, Role.GUARDIAN)
+    family, file_id = file_at(school, user=user)
+    with school_scope(school.id), transaction():
+        keeping.archive_file(queries.get_file(UUID(file_id)))
+    guardian, teacher = program(Role.GUARDIAN, user=user), program(Role.TEACHER)
+    listed = f"/students/{family.student_id}/files?archived=true"
+    for path in (listed, f"/files/{file_id}", f"/files/{file_id}/download"):
+        assert guardian.get(path).status_code == 404
+        assert teacher.get(path).status_code == 200
 
 
 def test_medical_files_are_there_only_with_the_scope(

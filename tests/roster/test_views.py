@@ -9,15 +9,19 @@ import pytest
 import sqlalchemy as sa
 
 from school.cache import cache
-from school.db import db
+from school.db import db, transaction
+from school.errors import Conflict
 from school.jobs.models import Job, JobState
 from school.permissions import Role
 from school.roster.models import ImportState, RosterImport, RosterRow
-from school.roster.service import uploads
+from school.roster.service import repairing, staging, undoing, uploads
+from school.roster.service.reporting import plain_counts
+from school.roster.views import words
+from school.students import service as students_service
 from school.students.models import Student
 from school.tenancy.scope import school_scope
 from tests.conftest import make_member
-from tests.roster.conftest import ROSTERS
+from tests.roster.conftest import ROSTERS, stage_file
 
 
 @pytest.fixture
@@ -131,6 +135,144 @@ def test_a_repair_by_script_answers_with_the_row_and_the_counts(office, send, ro
     assert "Import 1 row" in answer.text or "Import all 1 rows" in answer.text
 
 
+def test_what_was_typed_and_not_saved_is_shown_before_anything_is_imported(
+    page, office, send, run_jobs, roster, school
+):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,", "2,Lee,Bo,2015-02-01,7A,,,"))
+    # As the script sends it: the row's whole form beside the import's own.
+    typed = {"f2-c1": "Smith", "f2-show": "", "overwrite_edited": "on"}
+    answer = office.post(f"{place}/commit", data=typed)
+    assert answer.headers["Location"].endswith("/preview?overwrite_edited=on")
+    shown = page(office, f"{place}/preview", overwrite_edited="on")
+    assert "What you typed is saved and checked now" in shown.text
+    assert "Import all 2 rows" in shown.text
+    assert 'name="overwrite_edited" checked' in shown.html
+    office.post(f"{place}/commit")
+    run_jobs()
+    with school_scope(school.id):
+        assert set(db.session.scalars(sa.select(Student.family_name))) == {"Smith", "Lee"}
+
+
+def test_unsaved_cells_of_rows_that_are_not_there_are_refused(office, send, roster):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,"))
+    assert office.post(f"{place}/commit", data={"f99-c1": "Smith"}).status_code == 404
+    assert office.post(f"{place}/commit", data={"f2-c99": "Smith"}).status_code == 422
+
+
+def test_leaving_a_row_out_keeps_what_was_typed_in_it(page, office, send, roster):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,"))
+    office.post(f"{place}/rows/2", data={"c1": "Smith", "choice": "out"})
+    office.post(f"{place}/rows/2", data={"choice": "in"})
+    assert "Nothing is left to repair" in page(office, f"{place}/preview").text
+
+
+def test_a_cell_with_two_problems_has_one_field(page, office, send, roster):
+    place = send(roster("1.23E+05,Smith,Ann,2015-03-01,7A,,,", "1.23E+05,Lee,Bo,2015-02-01,7A,,,"))
+    shown = page(office, f"{place}/preview")
+    assert len(re.findall(r'name="c0" form="f3"', shown.html)) == 1
+    assert "Line 2 has the number 1.23E+05 too" in shown.text
+    assert shown.text.count("The spreadsheet program shortened this number") == 2
+
+
+def test_decisions_survive_a_change_of_columns(page, office, send, run_jobs, roster, school):
+    file = roster(
+        "1,,Ann,2015-03-01,7A,,,", "2,Lee,Bo,2015-02-01,7A,,,", "2,Poe,Cy,2015-02-02,7A,,,"
+    )
+    place = send(file)
+    office.post(f"{place}/rows/2", data={"c1": "Smith"})
+    office.post(f"{place}/rows/3", data={"choice": "out"})
+    office.post(f"{place}/rows/4", data={"c0": "3"})
+    office.post(f"{place}/columns", data={"column-7": "ignore"})
+    run_jobs()
+    shown = page(office, f"{place}/preview").text
+    assert "Nothing is left to repair" in shown
+    assert "Import 2, leave 1 out" in shown
+    office.post(f"{place}/commit")
+    run_jobs()
+    with school_scope(school.id):
+        names = db.session.execute(sa.select(Student.admission_number, Student.family_name))
+        assert set(map(tuple, names)) == {("1", "Smith"), ("3", "Poe")}
+        assert "decided" not in db.session.scalars(sa.select(RosterImport)).one().options
+
+
+def test_two_rows_that_swapped_numbers_stay_repaired(page, office, send, run_jobs, roster):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,", "1,Lee,Bo,2015-02-01,7A,,,"))
+    office.post(f"{place}/rows/2", data={"c0": "2"})
+    office.post(f"{place}/rows/3", data={"c0": "1"})
+    office.post(f"{place}/columns", data={"column-7": "ignore"})
+    run_jobs()
+    assert "Import all 2 rows" in page(office, f"{place}/preview").text
+
+
+def test_decisions_survive_reading_that_was_cut_off(send, office, roster, school):
+    place = send(roster("1,,Ann,2015-03-01,7A,,,"))
+    office.post(f"{place}/rows/2", data={"c1": "Smith"})
+    with school_scope(school.id):
+        imported = db.session.scalars(sa.select(RosterImport)).one()
+        path = roster("1,,Ann,2015-03-01,7A,,,")
+        for _time in (1, 2):  # the second time finds no repaired rows any more
+            staging.stage(imported.id, path)
+        with transaction():
+            repairing.lay_over(imported.id)
+        assert db.session.scalars(sa.select(RosterRow)).one().repairs == {"1": "Smith"}
+
+
+def test_a_stale_check_can_be_done_again_and_keeps_repairs(
+    page, office, send, run_jobs, roster, school
+):
+    first = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    second = send(roster("1,Smith,Anna,2015-03-01,7A,,,", "2,,Bo,2015-02-01,7A,,,"))
+    office.post(f"{second}/rows/3", data={"c1": "Lee"})
+    for place in (first, second):
+        office.post(f"{place}/commit")
+        run_jobs()
+    stopped = page(office, second)
+    assert "row 2 now means somebody else. Check the file again." in stopped.text
+    assert "Try again" not in stopped.text
+    assert f'href="{second}/columns"' in stopped.html
+    office.post(re.search(r'action="([^"]+/again)"', stopped.html)[1])
+    run_jobs()
+    assert "Import all 2 rows" in page(office, f"{second}/preview").text
+    office.post(f"{second}/commit")
+    run_jobs()
+    with school_scope(school.id):
+        names = db.session.execute(sa.select(Student.given_name, Student.family_name))
+        assert set(map(tuple, names)) == {("Anna", "Smith"), ("Bo", "Lee")}
+
+
+def test_a_stale_check_is_done_again_with_the_same_columns(page, office, send, run_jobs, roster):
+    first, second = (send(roster("1,Smith,Ann,2015-03-01,7A,,,")) for _time in (1, 2))
+    for place in (first, second):
+        office.post(f"{place}/commit")
+        run_jobs()
+    office.post(f"{second}/columns", data={"column-0": "admission_number"})
+    run_jobs()
+    assert "Import 1 row" in page(office, f"{second}/preview").text
+
+
+def test_why_a_file_was_refused_is_told_in_the_readers_language(client_for, run_jobs, school):
+    german = client_for(Role.REGISTRAR, user=make_member(school, Role.REGISTRAR, locale="de"))
+    for content, said in (
+        (b"Admission No,Surname\n", "Unter den Überschriften in Zeile 1 steht niemand."),
+        (b"%PDF-1.7 something", "Diese Datei ist keine Tabelle"),
+    ):
+        file = {"file": (io.BytesIO(content), "list.csv")}
+        place = german.post("/imports", data=file, content_type="multipart/form-data").location
+        run_jobs()
+        assert said in german.get(place).text
+
+
+def test_remarks_keep_their_values_apart_for_translation(in_school, roster):
+    imported = stage_file(roster("007,Smith,Ann,01/02/2015,7A,,,", "8,Lee,Bo,,7A,,,"))
+    assert imported.counts["remarks"][0]["params"]["column"] == "Date of Birth"
+    told = plain_counts(imported)["remarks"]
+    assert told[0].startswith("The dates in “Date of Birth” can be read day first or month first")
+    assert words.remarks(imported) == told
+    imported.counts = {"remarks": ["Said before."]}  # as older imports keep it
+    assert words.remarks(imported) == plain_counts(imported)["remarks"] == ["Said before."]
+    db.session.rollback()
+
+
 def test_numbers_that_no_file_reaches_are_refused(office, send, roster):
     place = send(roster("1,,Ann,2015-03-01,7A,,,"))
     for line in ("999999999999999999999", "2000001"):
@@ -184,7 +326,7 @@ def test_a_corrected_column_is_remembered_for_the_next_file(page, office, send, 
     assert "House" in page(office, f"{place}/columns").text
     office.post(f"{place}/columns", data={"column-3": "class_name"})
     run_jobs()
-    assert "1 classes are new" in page(office, f"{place}/preview").text
+    assert "1 class is new. 0 classes exist already." in page(office, f"{place}/preview").text
     office.post(f"{place}/commit")
     run_jobs()
     again = send(file)
@@ -290,3 +432,31 @@ def test_our_own_list_sent_back_changes_nothing(page, office, send, run_jobs, ro
     again = send(exported.data, f"list.{kind}")
     shown = page(office, f"{again}/preview", show="same")
     assert "3 on this page of 3 rows" in shown.text
+
+
+def test_an_undo_that_stopped_says_so(page, office, send, run_jobs, roster, monkeypatch):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    office.post(f"{place}/commit")
+    run_jobs()
+
+    def broken(_import_id):
+        raise Conflict("The school has changed.")
+
+    monkeypatch.setattr(undoing, "undo", broken)
+    office.post(f"{place}/undo")
+    run_jobs()
+    shown = page(office, place)
+    assert "could not be undone, and nothing was changed" in shown.text
+    assert "The school has changed." in shown.text
+
+
+def test_what_undoing_kept_is_listed_by_name(page, office, send, run_jobs, roster, school):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,Jo Smith,,"))
+    office.post(f"{place}/commit")
+    run_jobs()
+    with school_scope(school.id), transaction():
+        student = db.session.scalars(sa.select(Student)).one()
+        students_service.edit_student(student, version=student.version, given_name="Anna")
+    office.post(f"{place}/undo")
+    run_jobs()
+    assert "Anna Smith" in page(office, place).text

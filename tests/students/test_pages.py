@@ -173,6 +173,23 @@ def test_archiving_ticked_students_offers_undo_that_works(office, page, in_schoo
         assert {queries.get_student(s.id).status for s in students} == {StudentStatus.ENROLLED}
 
 
+@pytest.mark.parametrize(
+    ("locale", "archived"), [("en", "1 student archived"), ("de", "1 Schüler/-in archiviert")]
+)
+def test_bulk_acts_are_called_in_the_readers_language(client_for, in_school, locale, archived):
+    user = make_member(in_school, Role.REGISTRAR, locale=locale)
+    reader = client_for(Role.REGISTRAR, user=user)
+    school_class, student = make_class("8B"), make_student()
+    post(
+        reader, "/students/bulk/move", ids=[str(student.id)], class_id=str(school_class.id),
+        on="2026-11-02",
+    )  # fmt: skip
+    post(reader, "/students/bulk/archive", ids=[str(student.id)])
+    shown = reader.get(f"/students/{student.id}/history").text
+    assert archived in shown
+    assert locale != "en" or "Part of “Moved to class 8B”" in shown
+
+
 def test_ticked_students_move_to_a_class_asked_for_on_the_way(office, in_school):
     school_class, student = make_class("8B"), make_student()
     asked = read_page(post(office, "/students/bulk/move", answers=200, ids=[str(student.id)]))
@@ -348,8 +365,9 @@ def test_settings_change_the_school_its_genders_and_fields(client_for, page, in_
     page(admin, "/settings")
     post(admin, "/settings/school", version=str(in_school.version), name="Northfield Academy",
          time_zone="Europe/Berlin")  # fmt: skip
-    post(admin, "/settings/genders", genders="F = Girl\nM = Boy")
-    post(admin, "/settings/genders", answers=422, genders="F Girl")
+    read = service.genders_version()
+    post(admin, "/settings/genders", genders="F = Girl\nM = Boy", version=read)
+    post(admin, "/settings/genders", answers=422, genders="F Girl", version=read)
     post(admin, "/settings/fields/add", label="House", kind="choice", choices="Red\nBlue")
     post(admin, "/settings/fields/add", answers=422, label="House", kind="text")
     shown = page(admin, "/settings")
@@ -358,6 +376,70 @@ def test_settings_change_the_school_its_genders_and_fields(client_for, page, in_
     field = queries.list_fields()[0]
     post(admin, f"/settings/fields/{field.id}/archive")
     assert queries.list_fields() == []
+
+
+def test_of_two_who_change_the_genders_the_second_chooses(client_for, page, in_school):
+    admin = client_for(Role.ADMINISTRATOR)
+    read = service.genders_version()
+    assert f'value="{read}"' in page(admin, "/settings").html
+    post(admin, "/settings/genders", genders="F = Girl\nN = None", version=read)
+    answer = post(admin, "/settings/genders", 409, genders="F = Girl\nQ = Other", version=read)
+    shown = read_page(answer, status=409)
+    assert "N = None" in shown.text and "Q = Other" in shown.text
+    assert "/settings" in shown.links  # the way out can be opened
+    assert [g.code for g in queries.list_genders()] == ["F", "N"]
+    fresh = service.genders_version()
+    assert f'value="{fresh}"' in shown.html
+    post(admin, "/settings/genders", genders="F = Girl\nQ = Other", version=fresh)
+    assert [g.code for g in queries.list_genders()] == ["F", "Q"]
+
+
+def test_one_form_of_the_settings_leaves_the_version_of_the_other(client_for, in_school):
+    admin = client_for(Role.ADMINISTRATOR)
+    versions = f'value="{in_school.version}"', f'value="{service.genders_version()}"'
+    for path, wrong in (("/settings/genders", "genders"), ("/settings/school", "name")):
+        shown = post(admin, path, 422, version="77", **{wrong: ""}).text
+        assert versions["school" in path] in shown
+
+
+def test_choices_that_differ_are_shown_and_can_be_chosen(client_for, in_school):
+    admin = client_for(Role.ADMINISTRATOR)
+    with transaction():
+        field = service.add_field("House", "choice", choices=["Red", "Blue"])
+    place, read = f"/settings/fields/{field.id}", str(field.version)
+    post(admin, place, label="House", choices="Red\nBlue\nGreen", version=read)
+    answer = post(admin, place, 409, label="House", choices="Red\nBlack", version=read)
+    shown = read_page(answer, status=409)
+    assert "Red, Blue, Green" in shown.text and "Red, Black" in shown.text
+    assert 'value="Red\nBlack"' in shown.html
+    assert "Help" not in shown.text.split("Save these")[0].split("then save.")[1]
+
+
+def test_an_archived_field_is_moved_nowhere(client_for, in_school):
+    admin = client_for(Role.ADMINISTRATOR)
+    with transaction():
+        field = service.add_field("House", "text")
+        service.archive_field(field)
+    for way in ("up", "down"):
+        post(admin, f"/settings/fields/{field.id}/{way}")
+
+
+def test_a_choice_that_is_none_any_more_is_kept_by_another_edit(office, page, in_school):
+    with transaction():
+        field = service.add_field("House", "choice", choices=["Red", "Blue"])
+    student = make_student(custom={str(field.id): "Red"})
+    with transaction():
+        field.choices = ["Blue", "Green"]
+    place, name = f"/students/{student.id}/edit/facts", f"custom_{field.id}"
+    assert '<option selected value="Red">Red</option>' in page(office, place).html
+    post(office, place, version=str(student.version), status="enrolled", grade_level="7",
+         **{name: "Red"})  # fmt: skip
+    changed = queries.get_student(student.id)
+    assert (changed.grade_level, changed.custom[str(field.id)]) == ("7", "Red")
+    other = make_student()
+    answer = post(office, f"/students/{other.id}/edit/facts", 422, version=str(other.version),
+                  status="enrolled", **{name: "Red"})  # fmt: skip
+    assert "choice" in answer.text
 
 
 def test_a_forged_form_is_refused(office, in_school):

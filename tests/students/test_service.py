@@ -144,7 +144,8 @@ def test_a_field_of_the_schools_own_keeps_its_type(in_school, kind, typed, kept)
 
 @pytest.mark.parametrize(
     ("kind", "typed"),
-    [("number", "many"), ("number", "inf"), ("date", "31.2.2026"), ("yes_no", "maybe"),
+    [("number", "many"), ("number", "inf"), ("number", "1e300"),
+     ("number", "12345678901234567890"), ("number", "-12345678901234567890"), ("date", "31.2.2026"), ("yes_no", "maybe"),
      ("choice", "Green")],
 )  # fmt: skip
 def test_a_field_of_the_schools_own_refuses_what_it_cannot_hold(in_school, kind, typed):
@@ -166,10 +167,58 @@ def test_own_fields_are_put_in_order_and_archived(in_school):
 def test_a_gender_in_use_stays_on_the_list(in_school):
     make_student(gender_code="F")
     with pytest.raises(Conflict, match="Female"), transaction():
-        service.save_genders([("M", "Boy")])
+        service.save_genders([("M", "Boy")], version=service.genders_version())
     with transaction():
-        service.save_genders([("M", "Boy"), ("F", "Girl")])
+        service.save_genders([("M", "Boy"), ("F", "Girl")], version=service.genders_version())
     assert [(g.code, g.label) for g in queries.list_genders()] == [("M", "Boy"), ("F", "Girl")]
+
+
+def test_of_two_who_add_a_gender_the_second_is_shown_both_lists(in_school):
+    seen = service.genders_version()
+    with transaction():
+        service.save_genders([("F", "Girl"), ("N", "Nonbinary")], version=seen)
+    with pytest.raises(Stale) as caught, transaction():
+        service.save_genders([("F", "Girl"), ("Q", "Not said")], version=seen)
+    assert caught.value.theirs == {"genders": "F = Girl\nN = Nonbinary"}
+    assert caught.value.yours == {"genders": "F = Girl\nQ = Not said"}
+    assert [g.code for g in queries.list_genders()] == ["F", "N"]
+
+
+def test_an_archived_field_is_not_moved(in_school):
+    with transaction():
+        fields = [service.add_field(label, "text") for label in ("A", "B", "C")]
+        service.archive_field(fields[2])
+        service.move_field(fields[2], by=-1)
+    assert [(f.label, f.position) for f in queries.list_fields()] == [("A", 0), ("B", 1)]
+
+
+def test_an_old_version_of_a_field_shows_only_what_differs(in_school):
+    with transaction():
+        field = service.add_field("House", "choice", choices=["Red", "Blue"])
+    seen = field.version
+    with transaction():
+        service.edit_field(field, version=seen, label="House", choices=["Red", "Blue", "Green"])
+    with pytest.raises(Stale) as caught, transaction():
+        service.edit_field(field, version=seen, label="House", choices=["Red", "Blue", "Black"])
+    assert caught.value.theirs == {"choices": ["Red", "Blue", "Green"]}
+    assert caught.value.yours == {"choices": ["Red", "Blue", "Black"]}
+    with transaction():
+        service.edit_field(field, version=seen, label="House", choices=["Red", "Blue", "Green"])
+
+
+def test_a_choice_students_have_stays_on_the_list(in_school):
+    with transaction():
+        field = service.add_field("House", "choice", choices=["Red", "Blue", "Green"])
+    student = make_student(custom={str(field.id): "Red"})
+    with pytest.raises(Conflict, match=r"“Red” has to stay.*: 1\.") as caught, transaction():
+        service.edit_field(field, version=field.version, label="House", choices=["Blue", "Green"])
+    assert caught.value.field == "choices"
+    with transaction():
+        service.edit_field(field, version=field.version, label="House", choices=["Red", "Blue"])
+    with transaction():
+        service.edit_student(student, version=student.version, custom={str(field.id): "Blue"})
+        service.edit_field(field, version=field.version, label="House", choices=["Blue", "White"])
+    assert field.choices == ["Blue", "White"]
 
 
 def test_the_status_of_an_archived_student_changes_only_by_restoring(in_school):

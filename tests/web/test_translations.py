@@ -46,6 +46,7 @@ def f(n, late):
     raise Conflict("Class %(name)s is full.", field="class_id")
     raise errors.NotFound("There is no such student." if late else "There is no such file.")
     progress(0.5, "Half of it")
+    Remark("zeros", "%(count)s numbers had lost their zeros.", {"count": n})
     return _("Saved")
 """
 
@@ -65,6 +66,7 @@ def test_sentences_of_pages_and_of_floors_without_gettext_are_found():
         "There is no such student.",
         "There is no such file.",
         "Half of it",
+        "%(count)s numbers had lost their zeros.",
         "Your link",
     }
 

@@ -21,7 +21,7 @@ from school.db import db, new_id, take_write_lock, transaction
 from school.errors import Conflict, DomainError, Invalid, NotFound, Stale
 from school.files.models import File, FileVersion
 from school.files.policy import owner_named
-from school.files.queries import file_gone, find_photo, find_same_name
+from school.files.queries import MOST_VERSIONS, file_gone, find_photo, find_same_name
 from school.files.service import photos
 from school.files.service.content import Refused
 from school.files.service.families import BY_EXTENSION, PURPOSES, Purpose
@@ -126,11 +126,13 @@ def keep_upload(
 def restore_version(file: File, number: int, *, expected_version: int | None = None) -> FileVersion:
     """Bring an old version back: a new version with the old content. Raises NotFound, Stale."""
     current = _take(file.id, expected_version)
-    old = db.session.scalar(
-        sa.select(FileVersion).where(
-            FileVersion.file_id == current.id, FileVersion.number == number
+    old = None
+    if number <= MOST_VERSIONS:
+        old = db.session.scalar(
+            sa.select(FileVersion).where(
+                FileVersion.file_id == current.id, FileVersion.number == number
+            )
         )
-    )
     if old is None:
         raise NotFound("This file has no version %(number)s.", number=number)
     if old.number == current.current_version:

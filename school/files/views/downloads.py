@@ -33,10 +33,18 @@ def download(file_id: UUID) -> BaseResponse:
         link = links.issue_link(
             the_person(),
             file,
-            number=request.args.get("version", type=int),
+            number=_wanted_number(),
             disposition="attachment" if request.args.get("save") else "inline",
         )
     return redirect(link, 303)
+
+
+def _wanted_number() -> int | None:
+    """The version asked for; None: the current one. Raises NotFound for what is no number."""
+    try:
+        return int(request.args["version"]) if "version" in request.args else None
+    except ValueError:
+        raise queries.file_gone() from None
 
 
 @bp.get("/f/<token>")

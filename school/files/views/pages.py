@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from school.db import transaction
 from school.errors import DomainError, Forbidden, Invalid
 from school.files import policy, queries
-from school.files.forms import RenameForm, ReplaceForm, UploadForm
+from school.files.forms import RenameForm, ReplaceForm, UploadForm, VersionedForm
 from school.files.models import File, OwnerKind
 from school.files.service import keeping
 from school.files.service.families import (
@@ -57,13 +57,13 @@ class Line:
 def of_student(student_id: UUID) -> str:
     """The files of one student."""
     person = the_person()
-    policy.check_owner(person, STUDENT, student_id)
-    return _list_page(person, student_id)
-
-
-def _list_page(person: Person, student_id: UUID) -> str:
-    card = policy.card_of(STUDENT, student_id)
     archived = request.args.get("show") == "archived"
+    policy.check_owner(person, STUDENT, student_id, archived=archived)
+    return _list_page(person, student_id, archived=archived)
+
+
+def _list_page(person: Person, student_id: UUID, *, archived: bool) -> str:
+    card = policy.card_of(STUDENT, student_id)
     rows = queries.list_files(STUDENT, student_id, archived=archived)
     seen = [row for row in rows if policy.may_view_purpose(person, row.purpose)]
     return render_template(
@@ -74,6 +74,7 @@ def _list_page(person: Person, student_id: UUID) -> str:
         archived=archived,
         may_add=policy.may_add(person, STUDENT, student_id) and not archived,
         may_restore=person.may(Permission.FILE_ARCHIVE),
+        may_view_archived=policy.may_view_archived(person),
         may_keep_medical=policy.may_view_purpose(person, "medical"),
         student_id=student_id,
         photo=queries.find_photo(STUDENT, student_id),
@@ -203,10 +204,9 @@ def add_version(file_id: UUID) -> BaseResponse | tuple[Any, int]:
 def bring_back(file_id: UUID, number: int) -> BaseResponse:
     """Bring an old version back as a new one."""
     file = _changeable(file_id)
+    expected = VersionedForm().version.data
     with transaction():
-        version = keeping.restore_version(
-            file, number, expected_version=request.form.get("version", type=int)
-        )
+        version = keeping.restore_version(file, number, expected_version=expected)
     flash(_("Version %(old)s is back, as version %(new)s", old=number, new=version.number), "done")
     return _to(file)
 

@@ -28,6 +28,8 @@ STUDENT = OwnerKind.STUDENT.value
 def photo(file_id: UUID) -> Response:
     """The photo itself, for the pages that show it. Not audited: a list shows fifty."""
     file = queries.get_file(file_id)
+    if file.purpose != queries.PHOTO:
+        raise queries.file_gone()
     policy.check_view(the_person(), file)
     content = queries.get_content(file)
     return send(content, disposition="inline", cache_control="private, max-age=300")

@@ -158,7 +158,7 @@ def _refuse_stale(row: Staged, known: Known | None) -> None:
     if row.verdict.student_id != (known.id if known else None):
         raise Conflict(
             "The school has changed since this was checked: row %(row)s now means somebody else. "
-            "Choose Columns and check again.",
+            "Check the file again.",
             row=row.line,
         )
 

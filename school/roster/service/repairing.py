@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,13 @@ from school.errors import Conflict, Invalid, NotFound
 from school.roster.models import ImportState, RosterImport, RosterRow
 from school.roster.service.directory import Directory
 from school.roster.service.rows import Matcher, Rank, Staged, read_back
-from school.roster.service.staging import get_import, save_row, school_hints
+from school.roster.service.staging import (
+    DECIDED,
+    forget_decisions,
+    get_import,
+    save_row,
+    school_hints,
+)
 from school.roster.sheet.judge import RowContext, evaluate_row
 from school.roster.sheet.mapping import Mapping
 from school.roster.sheet.values import StudentValues
@@ -40,7 +46,7 @@ def repair(import_id: UUID, line: int, cells: MappingType[int, str]) -> list[int
             raise Invalid("This is too long: at most %(limit)s letters.", limit=_CELL_LIMIT)
     row.repairs.update({str(index): text.replace("\0", "") for index, text in cells.items()})
     _judge_anew(imported, mapping, row)
-    others = _lines_about(import_id, line)
+    others = _lines_about(import_id, {line})
     for other in others:
         _judge_anew(imported, mapping, read_back(_get_row(import_id, other)))
     return [line, *others]
@@ -53,11 +59,35 @@ def leave_out(import_id: UUID, line: int, *, left_out: bool) -> None:
     _judge_anew(imported, Mapping.from_json(imported.mapping or {}), row)
 
 
-def take_from_file(import_id: UUID, line: int, fields: Iterable[str]) -> None:
-    """For these fields the file's value counts, though a person edited them since."""
+def take_from_file(
+    import_id: UUID, line: int, fields: Iterable[str], *, is_more: bool = False
+) -> None:
+    """For these fields the file's value counts, though a person edited them since.
+
+    `is_more`: beside those chosen before.
+    """
     imported, row = _open_row(import_id, line)
-    row.take = sorted(set(fields))
+    row.take = sorted({*fields, *(row.take if is_more else ())})
     _judge_anew(imported, Mapping.from_json(imported.mapping or {}), row)
+
+
+def lay_over(import_id: UUID) -> None:
+    """After the file was read again: what people decided about its rows holds still."""
+    imported = get_import(import_id)
+    decided = imported.options.get(DECIDED)
+    if not decided or imported.state != ImportState.PREVIEW or imported.counts.get("faults"):
+        return
+    mapping = Mapping.from_json(imported.mapping or {})
+    for line in sorted(map(int, decided)):
+        found = _find_row(import_id, line)
+        if found is not None:
+            row, one = read_back(found), decided[str(line)]
+            row.repairs, row.is_left_out, row.take = one["repairs"], one["is_left_out"], one["take"]
+            _judge_anew(imported, mapping, row)
+    repaired = {int(line) for line, one in decided.items() if one["repairs"]}
+    for line in _lines_about(import_id, repaired):
+        _judge_anew(imported, mapping, read_back(_get_row(import_id, line)))
+    forget_decisions(imported)
 
 
 def _open_row(import_id: UUID, line: int) -> tuple[RosterImport, Staged]:
@@ -67,12 +97,16 @@ def _open_row(import_id: UUID, line: int) -> tuple[RosterImport, Staged]:
     return imported, read_back(_get_row(import_id, line))
 
 
-def _get_row(import_id: UUID, line: int) -> RosterRow:
-    found = db.session.scalar(
+def _find_row(import_id: UUID, line: int) -> RosterRow | None:
+    return db.session.scalar(
         sa.select(RosterRow)
         .where(RosterRow.import_id == import_id, RosterRow.line == line)
         .execution_options(populate_existing=True)
     )
+
+
+def _get_row(import_id: UUID, line: int) -> RosterRow:
+    found = _find_row(import_id, line)
     if found is None:
         raise NotFound("There is no such row.")
     return found
@@ -139,15 +173,16 @@ def _match(imported: RosterImport, mapping: Mapping, row: Staged) -> None:
         matcher.settle(row)
 
 
-def _lines_about(import_id: UUID, line: int) -> list[int]:
-    """Blocked rows whose trouble is with this row."""
+def _lines_about(import_id: UUID, lines: Collection[int]) -> list[int]:
+    """Blocked rows whose trouble is with one of these rows."""
+    if not lines:
+        return []
     rows = db.session.execute(
         sa.select(RosterRow.line, RosterRow.problems)
         .where(RosterRow.import_id == import_id, RosterRow.rank == Rank.BLOCKED)
-        .where(RosterRow.line != line)
     )
     return [
         other
         for other, problems in rows
-        if any(one["code"] in _ABOUT_OTHERS and one["other_line"] == line for one in problems)
+        if any(one["code"] in _ABOUT_OTHERS and one["other_line"] in lines for one in problems)
     ]

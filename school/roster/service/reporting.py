@@ -47,6 +47,18 @@ def report(imported: RosterImport, *, seconds: float) -> dict[str, Any]:
     }
 
 
+def plain_counts(imported: RosterImport) -> dict[str, Any]:
+    """An import's counts for programs: remarks as English sentences."""
+    counts = {name: value for name, value in imported.counts.items() if name != "refusal"}
+    if "remarks" in counts:
+        counts["remarks"] = [
+            # Older imports keep the finished sentence.
+            one if isinstance(one, str) else one["message"] % one["params"]
+            for one in counts["remarks"]
+        ]
+    return counts
+
+
 def list_problems(import_id: UUID) -> Iterator[tuple[int, Problem]]:
     """(line, problem) in the order of the file."""
     rows = db.session.execute(

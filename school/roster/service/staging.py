@@ -35,6 +35,8 @@ class Tell(Protocol):
 
 
 REASON = "What to repair"
+# In the import's options, while the file is read again: what people decided about its rows.
+DECIDED = "decided"
 OPEN_STATES = (ImportState.UPLOADED, ImportState.READING, ImportState.PREVIEW)
 
 
@@ -75,7 +77,8 @@ def stage(
     targets: MappingType[str, str] | None = None,
     tell: Tell = silent,
 ) -> RosterImport:
-    """Read and judge the whole file. May be repeated: it begins afresh each time.
+    """Read and judge the whole file. May be repeated: it begins afresh each time; what people
+    decided about its rows waits for `repairing.lay_over`.
 
     Rows are committed by chunks, so that others can write meanwhile and memory stays bounded. A
     file that cannot be read leaves the import refused, with the reason in words.
@@ -99,12 +102,41 @@ def _begin(import_id: UUID) -> RosterImport:
         raise Conflict("This import was finished already.")
     take_write_lock(db.session())
     move(imported, ImportState.READING)
+    decided = {**imported.options.get(DECIDED, {}), **_decisions(import_id)}
+    if decided:
+        imported.options = {**imported.options, DECIDED: decided}
+    _delete_rows(import_id)
+    return imported
+
+
+def _decisions(import_id: UUID) -> dict[str, Any]:
+    """{line: what people repaired or decided in it}; only of rows they touched."""
+    rows = db.session.execute(
+        sa.select(RosterRow.line, RosterRow.repairs, RosterRow.is_left_out, RosterRow.take)
+        .where(RosterRow.import_id == import_id)
+        .where(
+            RosterRow.is_left_out.is_(True)
+            | (sa.cast(RosterRow.repairs, sa.Text) != "{}")
+            | (sa.cast(RosterRow.take, sa.Text) != "[]")
+        )
+    )
+    return {
+        str(line): {"repairs": repairs, "is_left_out": is_left_out, "take": take}
+        for line, repairs, is_left_out, take in rows
+    }
+
+
+def forget_decisions(imported: RosterImport) -> None:
+    """They are laid over the rows, or there are no rows any more."""
+    imported.options = {key: value for key, value in imported.options.items() if key != DECIDED}
+
+
+def _delete_rows(import_id: UUID) -> None:
     db.session.execute(
         sa.delete(RosterRow)
         .where(RosterRow.import_id == import_id)
         .execution_options(synchronize_session=False)
     )
-    return imported
 
 
 def move(imported: RosterImport, state: ImportState) -> None:
@@ -130,14 +162,17 @@ def _understand(imported: RosterImport, path: Path, targets: MappingType[str, st
 
 
 def _refuse(imported: RosterImport, error: DomainError) -> RosterImport:
+    params = {
+        name: value if isinstance(value, int | float) else str(value)
+        for name, value in error.params.items()
+    }
     with transaction():
-        db.session.execute(
-            sa.delete(RosterRow)
-            .where(RosterRow.import_id == imported.id)
-            .execution_options(synchronize_session=False)
-        )
+        _delete_rows(imported.id)
+        forget_decisions(imported)
         move(imported, ImportState.REFUSED)
         imported.refusal = str(error)
+        # For pages, which say it in the reader's language.
+        imported.counts = {"refusal": {"message": error.message, "params": params}}
     return imported
 
 
@@ -170,7 +205,8 @@ def _stage_rows(imported: RosterImport, roster: Roster, tell: Tell) -> dict[str,
             tell(done / max(total, 1), "Read %(done)s of %(total)s rows", done=done, total=total)
     with transaction():
         _settle(imported, matcher, tally)
-    return {**tally.counts(), "rows": done, "remarks": [one.sentence for one in roster.remarks]}
+    remarks = [{"message": one.message, "params": one.params} for one in roster.remarks]
+    return {**tally.counts(), "rows": done, "remarks": remarks}
 
 
 def _store(rows: list[Any]) -> None:
@@ -279,8 +315,5 @@ def discard(import_id: UUID) -> None:
     if imported.state not in (*OPEN_STATES, ImportState.REFUSED):
         raise Conflict("This import was finished already.")
     move(imported, ImportState.DISCARDED)
-    db.session.execute(
-        sa.delete(RosterRow)
-        .where(RosterRow.import_id == import_id)
-        .execution_options(synchronize_session=False)
-    )
+    forget_decisions(imported)
+    _delete_rows(import_id)

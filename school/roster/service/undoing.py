@@ -213,6 +213,7 @@ def _close(imported: RosterImport, restored: int, kept: list[Kept]) -> None:
                 {
                     "entity": one.entity,
                     "id": str(one.entity_id),
+                    "about": str(one.about_id) if one.about_id else None,
                     "field": one.field,
                     "theirs": _plain(one.theirs),
                     "ours": _plain(one.ours),

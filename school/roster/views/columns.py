@@ -13,7 +13,7 @@ from school.errors import DomainError
 from school.roster.service import staging, uploads
 from school.roster.sheet.targets import custom_target
 from school.roster.views import bp
-from school.roster.views.pages import IMPORT, mapping_of
+from school.roster.views.pages import IMPORT, job_row, mapping_of
 from school.roster.views.words import target_choices
 from school.web.access import requires
 from school.web.errors import message_of
@@ -31,7 +31,8 @@ def columns(import_id: UUID) -> str:
 @requires(IMPORT)
 def choose_columns(import_id: UUID) -> BaseResponse | tuple[str, int]:
     """Read the file again with what was chosen."""
-    mapping = mapping_of(staging.get_import(import_id))
+    imported = staging.get_import(import_id)
+    mapping = mapping_of(imported)
     targets = {
         column.index: request.form[f"column-{column.index}"]
         for column in mapping.columns
@@ -39,7 +40,10 @@ def choose_columns(import_id: UUID) -> BaseResponse | tuple[str, int]:
     }
     try:
         with transaction():
-            if any(targets[c.index] != c.target for c in mapping.columns if c.index in targets):
+            has_changed = any(
+                targets[c.index] != c.target for c in mapping.columns if c.index in targets
+            )
+            if has_changed or job_row(imported)["stopped"]:
                 uploads.choose_columns(import_id, targets)
     except DomainError as error:
         return _page(import_id, message_of(error), targets), error.status

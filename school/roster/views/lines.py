@@ -150,9 +150,14 @@ def _day(value: str | None) -> str:
 
 def _fixes(row: RosterRow, mapping: Mapping) -> list[tuple[Fix, str]]:
     columns = {column.index: column for column in mapping.columns}
-    fixes = []
+    fixes: list[tuple[Fix, str]] = []
     for number, stored in enumerate(row.problems):
         found = Problem.from_json(stored)
+        same = next((fix for fix, _ in fixes if fix.column_index == found.column_index), None)
+        if same is not None:  # one field per cell: two would overwrite each other
+            same.sentence += f" {sentence(found)}"
+            same.blocking |= found.blocking
+            continue
         column = columns.get(found.column_index)
         key = str(found.column_index)
         value = row.repairs.get(key, row.raw.get(key, found.value))

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from school import clock
 from school.db import transaction
 from school.errors import DomainError, Invalid
-from school.jobs.models import JobState
+from school.jobs.models import Job, JobState
 from school.jobs.queue import find_job
 from school.permissions import Permission, Person
 from school.roster import queries
@@ -24,7 +24,7 @@ from school.roster.service.gone import count_gone
 from school.roster.service.reporting import problem_headings, problem_rows
 from school.roster.sheet.mapping import Mapping
 from school.roster.views import bp
-from school.roster.views.words import field_label
+from school.roster.views.words import field_label, refusal
 from school.spreadsheets.workbook import MAX_FILE_BYTES
 from school.spreadsheets.writing import write_csv, write_xlsx
 from school.storage.protocol import StorageProvider
@@ -34,6 +34,7 @@ from school.web.progress import told
 from school.web.todo import Task, add_task
 
 IMPORT = Permission.ROSTER_IMPORT
+OPTIONS = ("overwrite_edited", "archive_gone")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -104,7 +105,7 @@ def show(import_id: UUID) -> str | BaseResponse:
             return redirect(url_for("roster.columns", import_id=import_id), 303)
         return redirect(url_for("roster.preview", import_id=import_id), 303)
     if imported.state == ImportState.REFUSED:
-        return render_template("roster/refused.html", imported=imported)
+        return render_template("roster/refused.html", imported=imported, reason=refusal(imported))
     return render_template("roster/show.html", **_done_page(imported))
 
 
@@ -116,14 +117,37 @@ def _done_page(imported: RosterImport) -> dict[str, Any]:
         and change_set.is_undoable(clock.now())
         and the_person().may(Permission.HISTORY_UNDO)
     )
-    kept = imported.counts.get("undone", {}).get("kept_list", [])
     return {
         "imported": imported,
         "counts": imported.counts,
         "may_undo": may_undo,
         "undo_until": change_set.undo_until if change_set else None,
-        "kept": [{**one, "label": field_label(one["field"])} for one in kept],
+        "kept": _kept(imported),
+        "undo_fault": _undo_fault(imported),
     }
+
+
+def _kept(imported: RosterImport) -> list[dict[str, Any]]:
+    """What undoing left as it is, each with the person it is about."""
+    kept = imported.counts.get("undone", {}).get("kept_list", [])
+    about = [one.get("about") or one["id"] for one in kept]
+    names = queries.people_named([UUID(one) for one in about])
+    return [
+        {
+            **one,
+            "label": field_label(one["field"]),
+            "person": names.get(UUID(whom)),
+            "url": f"/{'guardians' if one['entity'] == 'guardian' else 'students'}/{whom}",
+        }
+        for one, whom in zip(kept, about, strict=True)
+    ]
+
+
+def _undo_fault(imported: RosterImport) -> str | None:
+    """Why undoing this import stopped, if it did; nothing was changed then."""
+    job = imported.job_id and find_job(imported.job_id, school_id=imported.school_id)
+    has_stopped = job and job.kind == uploads.UNDO and job.state == JobState.FAILED
+    return told(job)["error"] if job and has_stopped else None
 
 
 def job_row(imported: RosterImport) -> dict[str, Any]:
@@ -132,7 +156,7 @@ def job_row(imported: RosterImport) -> dict[str, Any]:
     if imported.job_id is not None:
         from_job = find_job(imported.job_id, school_id=imported.school_id)
     if from_job is None:
-        return {"job": None, "moving": False, "stopped": False, "label": "", "retry_url": None}
+        return {"job": None, "moving": False, "stopped": False, "label": ""}
     is_stopped = from_job.state == JobState.FAILED and imported.state != ImportState.REFUSED
     labels = {
         uploads.STAGE: _("Reading %(name)s", name=imported.filename),
@@ -149,8 +173,16 @@ def job_row(imported: RosterImport) -> dict[str, Any]:
         "moving": moving,
         "stopped": is_stopped and imported.state not in _OVER,
         "label": labels.get(from_job.kind, imported.filename),
-        "retry_url": url_for("roster.retry", import_id=imported.id),
+        "retry_url": None
+        if _is_stale(from_job)
+        else url_for("roster.retry", import_id=imported.id),
+        "may_check_again": is_stopped and imported.state in staging.OPEN_STATES,
     }
+
+
+def _is_stale(job: Job) -> bool:
+    """It could not be saved for a reason that stays: only checking the file again mends it."""
+    return bool(job.kind == uploads.COMMIT and job.state == JobState.FAILED and job.result)
 
 
 _OVER = {ImportState.COMMITTED, ImportState.UNDONE}
@@ -175,7 +207,7 @@ def retry(import_id: UUID) -> BaseResponse:
     """Begin again what stopped."""
     imported = staging.get_import(import_id)
     with transaction():
-        if imported.state == ImportState.PREVIEW:
+        if imported.state == ImportState.PREVIEW and not _failed_reading(imported):
             uploads.begin_commit(import_id, **_options(imported))
         elif imported.state == ImportState.COMMITTED:
             uploads.begin_undo(import_id)
@@ -184,20 +216,21 @@ def retry(import_id: UUID) -> BaseResponse:
     return redirect(url_for("roster.show", import_id=import_id), 303)
 
 
+def _failed_reading(imported: RosterImport) -> bool:
+    job = imported.job_id and find_job(imported.job_id, school_id=imported.school_id)
+    return bool(job and job.kind == uploads.STAGE and job.state == JobState.FAILED)
+
+
 def _options(imported: RosterImport) -> dict[str, bool]:
-    return {name: bool(imported.options.get(name)) for name in ("overwrite_edited", "archive_gone")}
+    return {name: bool(imported.options.get(name)) for name in OPTIONS}
 
 
-@bp.post("/<uuid:import_id>/commit")
+@bp.post("/<uuid:import_id>/again")
 @requires(IMPORT)
-def commit(import_id: UUID) -> BaseResponse:
-    """Save what the preview shows."""
+def check_again(import_id: UUID) -> BaseResponse:
+    """Read the file again, against the school as it is now; what was repaired stays repaired."""
     with transaction():
-        uploads.begin_commit(
-            import_id,
-            overwrite_edited="overwrite_edited" in request.form,
-            archive_gone="archive_gone" in request.form,
-        )
+        uploads.begin_stage(import_id)
     return redirect(url_for("roster.show", import_id=import_id), 303)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import format_decimal
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
@@ -14,17 +15,27 @@ from school.db import transaction
 from school.errors import Invalid, NotFound
 from school.roster import queries
 from school.roster.models import ImportState, RosterImport, RosterRow
-from school.roster.service import repairing, staging
+from school.roster.service import repairing, staging, uploads
 from school.roster.service.gone import gone_from
 from school.roster.views import bp
 from school.roster.views.lines import line_of, lines_of
-from school.roster.views.pages import IMPORT, commit_label, gone_count, job_row, mapping_of
+from school.roster.views.pages import (
+    IMPORT,
+    OPTIONS,
+    commit_label,
+    gone_count,
+    job_row,
+    mapping_of,
+)
+from school.roster.views.words import remarks
 from school.students.models import Student
 from school.web.access import requires
 from school.web.pagination import after_place, in_direction, read_place, take_page
 
 MOST_DIGITS = 5
 """A cell's field is "c" and the number of its column."""
+_UNSAVED = re.compile(r"f(\d{1,7})-(?:c(\d{1,5})|take)", re.ASCII)
+"""Fields of a row's form ("f" and its line) that the script sends along with the import."""
 
 
 @bp.get("/<uuid:import_id>/preview")
@@ -45,6 +56,7 @@ def preview(import_id: UUID) -> str | BaseResponse:
         show=show,
         tally=_tally(import_id, counts, show),
         summary=imported.counts,
+        remarks=remarks(imported),
         commit_label=commit_label(counts["import"], counts["repair"] + counts["out"]),
         **(_gone_page(import_id) if show == "gone" else _row_page(imported, show)),
     )
@@ -110,15 +122,16 @@ def _gone_page(import_id: UUID) -> dict[str, Any]:
 @requires(IMPORT)
 def repair(import_id: UUID, line: int) -> str | BaseResponse:
     """Save what was typed into a row's cells, or what was decided about it; judge it anew."""
-    cells = _sent_cells()
+    cells, take = _sent_cells(), request.form.getlist("take")
     choice = request.form.get("choice", "")
     with transaction():
+        # Whichever button was pressed: nothing typed or ticked beside it is lost.
+        if cells or not choice:
+            repairing.repair(import_id, line, cells)
+        if take or choice == "take":
+            repairing.take_from_file(import_id, line, take, is_more=choice != "take")
         if choice in {"out", "in"}:
             repairing.leave_out(import_id, line, left_out=choice == "out")
-        elif choice == "take":
-            repairing.take_from_file(import_id, line, request.form.getlist("take"))
-        else:
-            repairing.repair(import_id, line, cells)
     if not request.headers.get("HX-Request"):
         return redirect(_back(import_id, line), 303)
     return _one_row(import_id, line)
@@ -134,6 +147,41 @@ def _sent_cells() -> dict[int, str]:
     if any(len(number) > MOST_DIGITS for number in found):
         raise Invalid("There is no such column in this file.")
     return {int(number): text for number, text in found.items()}
+
+
+@bp.post("/<uuid:import_id>/commit")
+@requires(IMPORT)
+def commit(import_id: UUID) -> BaseResponse:
+    """Save what the preview shows. What was typed and not saved is judged and shown first."""
+    options = {name: name in request.form for name in OPTIONS}
+    unsaved = _unsaved_rows()
+    with transaction():
+        for line, (cells, take) in unsaved.items():
+            if cells:
+                repairing.repair(import_id, line, cells)
+            if take:
+                repairing.take_from_file(import_id, line, take, is_more=True)
+        if not unsaved:
+            uploads.begin_commit(import_id, **options)
+    if not unsaved:
+        return redirect(url_for("roster.show", import_id=import_id), 303)
+    flash(_("What you typed is saved and checked now. Look at it, then import."), "warn")
+    chosen: dict[str, Any] = {name: "on" for name, is_chosen in options.items() if is_chosen}
+    return redirect(url_for("roster.preview", import_id=import_id, **chosen), 303)
+
+
+def _unsaved_rows() -> dict[int, tuple[dict[int, str], list[str]]]:
+    """{line: (cells, fields to take from the file)}."""
+    rows: dict[int, tuple[dict[int, str], list[str]]] = {}
+    for name, text in request.form.items(multi=True):
+        found = _UNSAVED.fullmatch(name)
+        if found:
+            cells, take = rows.setdefault(int(found[1]), ({}, []))
+            if found[2]:
+                cells[int(found[2])] = text
+            else:
+                take.append(text)
+    return rows
 
 
 def _one_row(import_id: UUID, line: int) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import gettext as _
 
+from school.roster.models import RosterImport
 from school.roster.sheet.problems import Problem
 from school.roster.sheet.targets import Target, custom_label, guardian_part
 
@@ -83,3 +86,41 @@ _APART = frozenset({Target.IGNORE, Target.FAMILY_PHONE, Target.FAMILY_EMAIL})
 def sentence(problem: Problem) -> str:
     """What is wrong and what to type, in the reader's language."""
     return str(_(problem.message)) % problem.params
+
+
+def refusal(imported: RosterImport) -> str:
+    """Why the file could not be read."""
+    return _said(imported.counts.get("refusal") or imported.refusal or "")
+
+
+def remarks(imported: RosterImport) -> list[str]:
+    """What is worth saying of the whole file."""
+    return [_said(one) for one in imported.counts.get("remarks", [])]
+
+
+def _said(one: str | dict[str, Any]) -> str:
+    """A stored sentence; older imports keep it finished."""
+    if isinstance(one, str):
+        return str(_(one))
+    phrases = _phrases()
+    params = {
+        name: phrases.get(value, value) if name in {"kind", "order"} else value
+        for name, value in one["params"].items()
+    }
+    message = one["message"]
+    return str(_(message, **params))
+
+
+def _phrases() -> dict[str, str]:
+    """How dates were read, and what a file is instead of a spreadsheet."""
+    return {
+        "day first": _("day first"),
+        "month first": _("month first"),
+        "a PDF": _("a PDF"),
+        "a picture": _("a picture"),
+        "a compressed file": _("a compressed file"),
+        "a text document": _("a text document"),
+        "a database": _("a database"),
+        "an XML document": _("an XML document"),
+        "a web page": _("a web page"),
+    }

@@ -18,6 +18,7 @@ from school.students.queries.families import (
 from school.students.queries.families import (
     suggest_guardians as suggest_guardians,
 )
+from school.students.queries.fields import count_with_value as count_with_value
 from school.students.queries.fields import get_field as get_field
 from school.students.queries.fields import list_fields as list_fields
 from school.students.queries.fields import list_genders as list_genders

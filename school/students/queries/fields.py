@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from school.db import db
 from school.errors import NotFound
-from school.students.models import CustomField, Gender
+from school.students.models import CustomField, Gender, Student
 
 
 def list_genders() -> list[Gender]:
@@ -21,6 +21,12 @@ def list_fields(*, include_archived: bool = False) -> list[CustomField]:
     if not include_archived:
         fields = fields.where(CustomField.is_archived.is_(False))
     return list(db.session.scalars(fields))
+
+
+def count_with_value(field: CustomField, value: str) -> int:
+    """How many students, archived ones included, have this text in the field."""
+    own = Student.custom[str(field.id)].as_string()
+    return db.session.scalar(sa.select(sa.func.count(Student.id)).where(own == value)) or 0
 
 
 def get_field(field_id: UUID) -> CustomField:

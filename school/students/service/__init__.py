@@ -5,6 +5,8 @@ from school.students.service.classes import move_to_class as move_to_class
 from school.students.service.fields import add_field as add_field
 from school.students.service.fields import archive_field as archive_field
 from school.students.service.fields import edit_field as edit_field
+from school.students.service.fields import genders_text as genders_text
+from school.students.service.fields import genders_version as genders_version
 from school.students.service.fields import move_field as move_field
 from school.students.service.fields import restore_field as restore_field
 from school.students.service.fields import save_genders as save_genders

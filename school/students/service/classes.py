@@ -29,7 +29,7 @@ def move_to_class(student_ids: Collection[UUID], school_class: SchoolClass, on: 
     made = enrollment.place_many(ids, school_class, on, change_set=change_set)
     if not made:
         raise Conflict("They are in class %(name)s already.", name=school_class.name)
-    change_set.counts = {"students": len(made)}
+    change_set.counts = {"students": len(made), "class": school_class.name}
     db.session.flush()
     return change_set
 

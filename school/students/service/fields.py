@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from school import cache
 from school.audit import log
-from school.db import db
+from school.db import db, take_write_lock
 from school.errors import Conflict, Invalid, Stale
 from school.students import queries
 from school.students.models import CustomField, CustomFieldKind, Gender, Student
@@ -27,10 +30,35 @@ def seed_school(genders: Sequence[tuple[str, str]] = GENDERS) -> None:
         db.session.flush()
 
 
-def save_genders(genders: Sequence[tuple[str, str]]) -> None:
-    """Replace the list: (code, label) in order. Raises Conflict when a dropped one is in use."""
+def genders_version() -> str:
+    """Names the list as it is now: another name when anything in it has changed."""
+    pairs = [[gender.code, gender.label] for gender in queries.list_genders()]
+    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16]
+
+
+def genders_text(genders: Iterable[tuple[str, str]]) -> str:
+    """One on each line, as the settings page shows and takes them."""
+    return "\n".join(f"{code} = {label}" for code, label in genders)
+
+
+def save_genders(genders: Sequence[tuple[str, str]], *, version: str) -> None:
+    """Replace the list: (code, label) in order.
+
+    `version` is what `genders_version` said when the editor read it. Raises Stale when the list
+    has changed since, Conflict when a dropped one is in use.
+    """
     wanted = _checked_genders(genders)
-    present = {gender.code: gender for gender in queries.list_genders()}
+    present = {gender.code: gender for gender in _locked_genders()}
+    saved = [(gender.code, gender.label) for gender in present.values()]
+    if saved == list(wanted.items()):
+        return
+    if version != genders_version():
+        raise Stale(
+            "Somebody else changed the genders while you were writing.",
+            theirs={"genders": genders_text(saved)},
+            yours={"genders": genders_text(wanted.items())},
+        )
+    before = {"genders": ", ".join(label for _code, label in saved)}
     for code in present.keys() - wanted.keys():
         if db.session.scalar(sa.select(Student.id).where(Student.gender_code == code).limit(1)):
             raise Conflict(
@@ -45,10 +73,17 @@ def save_genders(genders: Sequence[tuple[str, str]]) -> None:
         else:
             present[code].label, present[code].position = label, position
     db.session.flush()
-    before = {"genders": ", ".join(gender.label for gender in present.values())}
     after = {"genders": ", ".join(wanted.values())}
     log.record("school.genders_edited", "school", current_school_id(), before=before, after=after)
     cache.forget(current_school_id(), "students")
+
+
+def _locked_genders() -> list[Gender]:
+    """The list as it is now, held until the transaction ends."""
+    take_write_lock(db.session())
+    held = sa.select(Gender).with_for_update().execution_options(populate_existing=True)
+    db.session.scalars(held).all()
+    return queries.list_genders()
 
 
 def _checked_genders(genders: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -93,22 +128,35 @@ def edit_field(
     choices: Sequence[str] = (),
     help: str | None = None,  # noqa: A002
 ) -> None:
-    """Rename it, change its choices or its help. The kind stays: values of it are stored."""
-    if field.version != version:
+    """Rename it, change its choices or its help. The kind stays: values of it are stored.
+
+    Raises Stale with what differs when somebody else changed it meanwhile, Conflict when a choice
+    that students have is dropped.
+    """
+    wanted: dict[str, Any] = {
+        "label": _checked_label(label, other_than=field),
+        "choices": _checked_choices(field.kind, choices),
+        "help": help,
+    }
+    saved = {name: getattr(field, name) for name in wanted}
+    differing = [name for name in wanted if wanted[name] != saved[name]]
+    if field.version != version and differing:
         raise Stale(
             "Somebody else changed this field while you were writing.",
-            theirs={"label": field.label, "help": field.help},
-            yours={"label": label, "help": help},
+            theirs={name: saved[name] for name in differing},
+            yours={name: wanted[name] for name in differing},
         )
+    _refuse_lost_choices(field, wanted["choices"])
     before = log.facts(field, FACTS)
-    field.label = _checked_label(label, other_than=field)
-    field.choices = _checked_choices(field.kind, choices)
-    field.help = help
+    for name, value in wanted.items():
+        setattr(field, name, value)
     _saved("custom_field.edited", field, before)
 
 
 def move_field(field: CustomField, *, by: int) -> None:
-    """Show it earlier (by -1) or later (by 1)."""
+    """Show it earlier (by -1) or later (by 1). An archived one has no place to move from."""
+    if field.is_archived:
+        return
     fields = queries.list_fields()
     at = fields.index(field)
     fields.insert(min(max(at + by, 0), len(fields) - 1), fields.pop(at))
@@ -129,6 +177,22 @@ def restore_field(field: CustomField) -> None:
     before = log.facts(field, FACTS)
     field.is_archived = False
     _saved("custom_field.restored", field, before)
+
+
+def _refuse_lost_choices(field: CustomField, kept: Sequence[str]) -> None:
+    """Raises Conflict naming a choice that is dropped though students have it."""
+    for choice in field.choices:
+        if choice in kept:
+            continue
+        count = queries.count_with_value(field, choice)
+        if count:
+            raise Conflict(
+                "“%(choice)s” has to stay on the list. Students who have it, archived ones "
+                "included: %(count)s.",
+                field="choices",
+                choice=choice,
+                count=count,
+            )
 
 
 def _saved(action: str, field: CustomField, before: log.Facts) -> None:

@@ -147,7 +147,7 @@ def edit_student(
     Conflict for the status of an archived student: only restoring brings them back.
     """
     clean = values.checked(changes)
-    own = values.checked_custom(custom or {})
+    own = values.checked_custom(custom or {}, present=student.custom)
     if "status" in clean and student.status == StudentStatus.ARCHIVED:
         raise Conflict("Restore this student first.", field="status")
     if student.version != version:

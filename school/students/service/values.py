@@ -108,14 +108,22 @@ def refuse_taken_number(admission_number: str, *, student_id: Any = None) -> Non
         )
 
 
-def checked_custom(values: Mapping[str, Any]) -> dict[str, Any]:
-    """{field id as text: value} with every value in its field's own type. None empties a field."""
+def checked_custom(
+    values: Mapping[str, Any], *, present: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """{field id as text: value} with every value in its field's own type. None empties a field.
+
+    A choice the student has already (`present`) is kept, though it may be no choice any more.
+    """
+    have = present or {}
     fields = {str(field.id): field for field in queries.list_fields(include_archived=True)}
     result = {}
     for key, value in values.items():
         if key not in fields:
             raise Invalid("There is no such field.", field=f"custom_{key}")
-        result[key] = custom_value(fields[key], value)
+        field = fields[key]
+        is_kept = field.kind == CustomFieldKind.CHOICE and value == have.get(key)
+        result[key] = value if is_kept else custom_value(field, value)
     return result
 
 

@@ -96,7 +96,7 @@ def edit(student_id: UUID, section: str) -> Response | tuple[str, int] | str:
     student = policy.get_visible(the_person(), student_id)
     form_class = SECTIONS[section]
     if section == "facts":
-        form_class = forms.with_own_fields(form_class, queries.list_fields())
+        form_class = forms.with_own_fields(form_class, queries.list_fields(), student.custom)
     form = form_class(obj=student, **_own_data(student))
     _give_choices(form)
     if section == "facts" and student.status == StudentStatus.ARCHIVED:

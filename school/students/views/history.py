@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask import flash, redirect, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext
+from flask_babel import lazy_gettext, ngettext
 from werkzeug.wrappers import Response
 
 from school.academics.models import SchoolClass
@@ -78,14 +78,14 @@ def entries_of(
 ) -> list[dict[str, Any]]:
     """Events as the history macro takes them. A handful of queries, however many events."""
     names = _names(events)
-    sets = audit.titles_of(event.change_set_id for event in events)
+    sets = audit.change_sets_of(event.change_set_id for event in events)
     may_undo = person.may(Permission.HISTORY_UNDO) and not short
     standing = undo.may_be_undone(events) if may_undo else set()
     return [
         {
             "title": str(TITLES.get(event.action, _("Changed"))),
             "changes": _changes(event, person, names),
-            "note": _("Part of “%(title)s”", title=sets[event.change_set_id])
+            "note": _("Part of “%(title)s”", title=_title(sets[event.change_set_id]))
             if event.change_set_id in sets
             else None,
             "at": event.at,
@@ -97,6 +97,18 @@ def entries_of(
         }
         for event in events
     ]
+
+
+def _title(change_set: Any) -> str:
+    """A bulk act in the reader's language; an import is called as its file."""
+    counts = change_set.counts
+    if change_set.kind == "student.archive" and "students" in counts:
+        return str(
+            ngettext("%(num)s student archived", "%(num)s students archived", counts["students"])
+        )
+    if change_set.kind == "class.move" and "class" in counts:
+        return str(_("Moved to class %(name)s", name=counts["class"]))
+    return str(change_set.title)
 
 
 def _may_undo(person: Person, event: AuditEvent) -> bool:

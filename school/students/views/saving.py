@@ -13,13 +13,14 @@ from school.db import db, transaction
 from school.errors import DomainError, Stale
 from school.students import queries
 from school.students.views import words
+from school.web.errors import way_back
 from school.web.forms import Form, show_on_form
 
 Answer = tuple[str, int]
 
 
 def save(
-    form: Form, act: Callable[[], object], *, fresh_version: Callable[[], int]
+    form: Form, act: Callable[[], object], *, fresh_version: Callable[[], int | str]
 ) -> Answer | None:
     """Run `act` in a transaction; once more if it was overtaken while writing.
 
@@ -49,7 +50,7 @@ def _run(act: Callable[[], object]) -> None:
             act()
 
 
-def conflict_page(form: Form, error: Stale, *, version: int) -> Answer:
+def conflict_page(form: Form, error: Stale, *, version: int | str) -> Answer:
     """Both values side by side, with a choice for each: nothing typed is lost."""
     rows = [
         {
@@ -72,7 +73,8 @@ def conflict_page(form: Form, error: Stale, *, version: int) -> Answer:
         carried=carried,
         version=version,
         message=_(error.message),
-        back=request.path,
+        save_url=request.path,
+        back=way_back(),
     )
     return page, 409
 
@@ -86,6 +88,8 @@ def _raw(value: Any) -> str:
     """As a form field sends it."""
     if value is None or value is False:
         return ""
+    if isinstance(value, list):
+        return "\n".join(value)
     return "yes" if value is True else str(value)
 
 

@@ -19,8 +19,8 @@ from school.students.views.saving import save
 from school.web.access import requires
 
 
-def _school_form() -> forms.SchoolForm:
-    form = forms.SchoolForm(obj=get_school())
+def _school_form(**more: Any) -> forms.SchoolForm:
+    form = forms.SchoolForm(obj=get_school(), **more)
     form.time_zone.choices = [(z, z.replace("_", " ")) for z in _zones()]
     return form
 
@@ -29,9 +29,11 @@ def _zones() -> list[str]:
     return sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone or zone == "UTC")
 
 
-def _genders_form() -> forms.GendersForm:
-    lines = [f"{gender.code} = {gender.label}" for gender in queries.list_genders()]
-    return forms.GendersForm(genders="\n".join(lines))
+def _genders_form(**more: Any) -> forms.GendersForm:
+    pairs = ((gender.code, gender.label) for gender in queries.list_genders())
+    return forms.GendersForm(
+        version=service.genders_version(), genders=service.genders_text(pairs), **more
+    )
 
 
 @bp.get("")
@@ -83,7 +85,7 @@ def save_school() -> Response | tuple[str, int]:
         if not form.errors:
             flash(_("Saved"), "done")
             return redirect(url_for("settings.index"), 303)
-    return _page(form, _genders_form()), 422
+    return _page(form, _genders_form(formdata=None)), 422
 
 
 @bp.post("/genders")
@@ -92,11 +94,17 @@ def save_genders() -> Response | tuple[str, int]:
     form = _genders_form()
     lines = (form.genders.data or "").splitlines()
     pairs = [tuple(part.strip() for part in line.partition("=")[::2]) for line in lines if line]
-    answer = save(form, lambda: service.save_genders(pairs), fresh_version=lambda: 1)  # type: ignore[arg-type]
-    if answer is None and not form.errors:
+    answer = save(
+        form,
+        lambda: service.save_genders(pairs, version=form.version.data or ""),  # type: ignore[arg-type]
+        fresh_version=service.genders_version,
+    )
+    if answer is not None:
+        return answer
+    if not form.errors:
         flash(_("Saved"), "done")
         return redirect(url_for("settings.index"), 303)
-    return _page(_school_form(), form), 422
+    return _page(_school_form(formdata=None), form), 422
 
 
 @bp.route("/fields/add", methods=["GET", "POST"])

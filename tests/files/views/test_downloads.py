@@ -95,7 +95,8 @@ def test_old_versions_come_with_their_own_content_and_name(
     new = client.get(link(client, file))
 
     assert (old.data, new.data) == (DATA, PDF)
-    assert client.get(f"/files/{file.id}/download?version=9").status_code == 404
+    for number in ("9", "0", "-1", "x", "", "9" * 20, "9" * 5000):
+        assert client.get(f"/files/{file.id}/download?version={number}").status_code == 404
 
 
 def test_what_is_sent_can_do_no_harm(client_for: Any, school: Any, pupil: Student) -> None:
@@ -391,6 +392,23 @@ def test_a_guardian_unlinked_from_the_child_loses_the_link_at_once(
     assert client.get(url).status_code == 404
 
 
+@pytest.mark.parametrize(("role", "after"), [(Role.GUARDIAN, 404), (Role.TEACHER, 200)])
+def test_a_link_of_a_file_put_away_ends_for_families_only(
+    client_for: Any, school: Any, pupil: Student, role: Role, after: int
+) -> None:
+    client = client_for(role)
+    with school_scope(school.id), transaction() as session:
+        guardian = Guardian(name="Marta", sort_name="marta", user_id=client.user.id)
+        session.add(guardian)
+        session.flush()
+        session.add(StudentGuardian(student_id=pupil.id, guardian_id=guardian.id))
+    file = kept(school, pupil)
+    url = link(client, file)
+    with school_scope(school.id), transaction():
+        keeping.archive_file(file)
+    assert client.get(url).status_code == after
+
+
 def test_a_blocked_account_s_link_ends_at_once(
     app: Any, client_for: Any, school: Any, pupil: Student
 ) -> None:
@@ -513,3 +531,11 @@ def test_photos_are_sent_to_pages_without_a_link(
 
     assert (answer.status_code, len(answer.data)) == (200, size)
     assert answer.headers["Cache-Control"] == "private, max-age=300"
+
+
+@pytest.mark.parametrize("purpose", ["document", "medical"])
+def test_only_photos_are_sent_without_a_link(
+    client_for: Any, school: Any, pupil: Student, purpose: str
+) -> None:
+    file = kept(school, pupil, purpose=purpose)
+    assert client_for(Role.TEACHER).get(f"/files/{file.id}/photo").status_code == 404

@@ -15,6 +15,7 @@ from school.accounts.models import User
 from school.db import db, transaction
 from school.files import queries
 from school.files.models import File
+from school.files.service import keeping
 from school.permissions import Role
 from school.students.models import Guardian, Student, StudentGuardian
 from school.tenancy.scope import school_scope
@@ -205,7 +206,41 @@ def test_an_edit_from_an_old_page_is_not_done(client_for: Any, school: Any, pupi
     )
 
     assert answer.status_code == 409
+    assert "was changed by somebody else meanwhile" in answer.text
+    assert "<table" not in answer.text  # nothing to compare
+    assert f'href="/files/{file.id}"' in answer.text
     assert [row.name for row in files_of(school, pupil)] == ["First.pdf"]
+
+
+@pytest.mark.parametrize("version", ["9" * 20, "9" * 5000, "x", "1.5"])
+def test_a_version_that_cannot_be_is_an_old_one(
+    client_for: Any, school: Any, pupil: Student, version: str
+) -> None:
+    client = client_for(Role.TEACHER)
+    place = f"/files/{kept(school, pupil).id}"
+    new = {"file": (io.BytesIO(NEWER), "x.pdf")}
+    tries = (("versions", new), ("versions/1/restore", {}), ("rename", {"name": "A"}))
+    for path, data in tries:
+        answer = client.post(f"{place}/{path}", data={**data, "version": version})
+        assert answer.status_code == 409, path
+    assert client.post(f"{place}/versions/{'9' * 20}/restore").status_code == 404
+    assert [(row.name, row.number) for row in files_of(school, pupil)] == [("Report.pdf", 1)]
+
+
+@pytest.mark.parametrize("role", [Role.GUARDIAN, Role.STUDENT])
+def test_families_do_not_see_what_was_put_away(
+    family: Any, client_for: Any, page: Any, school: Any, pupil: Student, role: Role
+) -> None:
+    client, teacher, file = family(role), client_for(Role.TEACHER), kept(school, pupil)
+    listed = f"/students/{pupil.id}/files"
+    with school_scope(school.id), transaction():
+        keeping.archive_file(file)
+
+    assert "See what was put away" not in page(client, listed).text
+    assert "See what was put away" in page(teacher, listed).text
+    for place in (f"{listed}?show=archived", f"/files/{file.id}", f"/files/{file.id}/download"):
+        assert client.get(place).status_code == 404
+        assert teacher.get(place).status_code in {200, 303}
 
 
 def test_a_photo_is_set_shown_and_taken_away(
