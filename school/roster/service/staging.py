@@ -88,7 +88,8 @@ def stage(
     try:
         roster = _understand(imported, path, targets or {})
         if roster.mapping.faults():
-            return _finish(imported, {"faults": roster.mapping.faults()})
+            faults = [str(one) for one in roster.mapping.faults()]
+            return _finish(imported, {"faults": faults})
         with bulk.without_cycle_search(), bulk.with_little_memory(db.session()):
             counts = _stage_rows(imported, roster, tell)
     except DomainError as error:

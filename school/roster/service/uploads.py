@@ -109,7 +109,7 @@ def choose_columns(import_id: UUID, targets: dict[int, str]) -> RosterImport:
     mapping = Mapping.from_json(imported.mapping).corrected(targets)
     faults = mapping.faults()
     if faults:
-        raise Invalid(faults[0].replace("%", "%%"))
+        raise faults[0]
     imported.mapping = mapping.to_json()
     _begin(imported, STAGE, ImportState.READING)
     return imported

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from school.errors import Invalid
 from school.roster.sheet.mapping import Column, Mapping
 from school.roster.sheet.names import split_name
 from school.roster.sheet.problems import Problem, problem
@@ -115,7 +114,7 @@ class RowJudge:
     def __init__(self, mapping: Mapping, school: SchoolHints) -> None:
         faults = mapping.faults()
         if faults:
-            raise Invalid(faults[0])
+            raise faults[0]
         self._steps: list[tuple[int, int, dict[str, Value], Callable[[str, Findings], Value]]] = []
         self._customs: list[tuple[str, int]] = []
         self._joins: list[tuple[int, int]] = []

@@ -104,16 +104,19 @@ class Mapping:
         labels = (custom_label(column.target) for column in self.columns)
         return tuple(label for label in labels if label)
 
-    def faults(self) -> list[str]:
-        """Why no row can be read with this mapping, in sentences; empty when it can."""
+    def faults(self) -> list[Invalid]:
+        """Why no row can be read with this mapping; empty when it can."""
         targets = [column.target for column in self.columns]
-        found: list[str] = []
+        found: list[Invalid] = []
         if not _NAMES & set(targets):
-            found.append("No column is chosen for the students' names. Choose one.")
+            found.append(Invalid("No column is chosen for the students' names. Choose one."))
         for target, count in Counter(targets).items():
             if count > 1 and target != Target.IGNORE and target not in JOINED:
                 labels = [column.label for column in self.columns if column.target == target]
-                found.append(f"{' and '.join(f'“{label}”' for label in labels)} mean the same.")
+                shown = ", ".join(f"“{label}”" for label in labels)
+                found.append(
+                    Invalid("More than one column means the same: %(columns)s.", columns=shown)
+                )
         return found
 
 

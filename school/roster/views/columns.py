@@ -23,8 +23,9 @@ from school.web.errors import message_of
 @requires(IMPORT)
 def columns(import_id: UUID) -> str:
     """Every column with its first values and what it means."""
-    faults = staging.get_import(import_id).counts.get("faults") or []
-    return _page(import_id, faults[0] if faults else None)
+    imported = staging.get_import(import_id)
+    faults = mapping_of(imported).faults() if imported.counts.get("faults") else []
+    return _page(import_id, message_of(faults[0]) if faults else None)
 
 
 @bp.post("/<uuid:import_id>/columns")

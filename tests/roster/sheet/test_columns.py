@@ -154,9 +154,9 @@ def test_a_mapping_survives_json(roster):
 
 def test_a_mapping_without_names_or_with_a_meaning_twice_is_refused_with_a_sentence(roster):
     mapping = roster("Surname,Forename,Class\nLee,Ann,7A\n").mapping
-    assert mapping.corrected({0: "ignore"}).faults() == [
+    assert [str(one) for one in mapping.corrected({0: "ignore"}).faults()] == [
         "No column is chosen for the students' names. Choose one."]
-    assert "“Surname” and “Forename” mean the same." in mapping.corrected({1: "family_name"}).faults()
+    assert "“Surname”, “Forename”" in str(mapping.corrected({1: "family_name"}).faults()[0])
     with pytest.raises(Invalid, match="is not something a column can mean"):
         mapping.corrected({1: "shoe_size"})
 
