@@ -173,6 +173,7 @@ def archive_file(file: File, *, expected_version: int | None = None) -> File:
         current.archived_at = clock.now()
         _flush()
         record_change("file.archived", "file", current, before=before, after=facts(current, FACTS))
+        _show_photo(current, is_shown=False)
         _changed(current)
     return current
 
@@ -185,6 +186,7 @@ def restore_file(file: File) -> File:
         current.archived_at = None
         _flush()
         record_change("file.restored", "file", current, before=before, after=facts(current, FACTS))
+        _show_photo(current, is_shown=True)
         _changed(current)
     return current
 
@@ -217,10 +219,14 @@ def remove_photo(*, owner_kind: str, owner_id: UUID) -> File | None:
     file = find_photo(owner_kind, owner_id)
     if file is None:
         return None
-    owner = owner_named(owner_kind)
-    if owner.set_photo is not None:
-        owner.set_photo(owner_id, None)
     return archive_file(file)
+
+
+def _show_photo(file: File, *, is_shown: bool) -> None:
+    """A photo put away is nobody's picture any more; one taken out again is its owner's."""
+    owner = owner_named(file.owner_kind)
+    if file.purpose == "photo" and owner.set_photo is not None:
+        owner.set_photo(file.owner_id, file.id if is_shown else None)
 
 
 def _purpose(code: str) -> Purpose:

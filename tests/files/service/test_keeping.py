@@ -248,6 +248,20 @@ def test_nobody_answers_for_an_unknown_kind_of_owner(in_school: Any) -> None:
         keeping.store_upload(io.BytesIO(PDF), owner_kind="bus", owner_id=uuid4(), filename="a.pdf")
 
 
+def test_a_photo_put_away_like_any_file_is_nobodys_picture(student: Any) -> None:
+    kind, owner = "student", student.id
+    photo = keeping.set_photo(
+        io.BytesIO(picture("PNG", (90, 90))), owner_kind=kind, owner_id=owner, filename="ann.png"
+    )
+    shown = sa.select(type(student).photo_file_id)
+    with transaction():
+        keeping.archive_file(photo)
+    assert db.session.scalar(shown) is None
+    with transaction():
+        keeping.restore_file(photo)
+    assert db.session.scalar(shown) == photo.id
+
+
 def test_a_photo_is_set_replaced_and_taken_away(student: Any) -> None:
     def set_photo(kind: str) -> File:
         return keeping.set_photo(
