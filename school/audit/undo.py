@@ -196,15 +196,15 @@ def _revert_all(entity: str, events: list[AuditEvent], report: UndoReport) -> se
 
 def _revert_alone(entity: str, event: AuditEvent, report: UndoReport) -> set[UUID]:
     """One event. What cannot be had twice (a number, a place) and is taken by now is kept."""
-    for facts in _ever_less(entity, event):
+    for names in _ever_less(entity, event):
         alone = UndoReport()
         try:
             with db.session.begin_nested():
-                touched = _revert(entity, [event], alone, only=facts)
+                touched = _revert(entity, [event], alone, only=names)
         except IntegrityError:
             continue
         report.add(alone)
-        for name in set(event.after or ()) - facts if event.before is not None else ():
+        for name in set(event.after or ()) - names if event.before is not None else ():
             ours = (event.after or {})[name]
             report.kept.append(Kept(entity, event.entity_id, name, ours, ours, event.about_id))
         return touched

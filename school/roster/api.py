@@ -149,6 +149,10 @@ def _one(imported: RosterImport) -> Answer:
     return said, version_header(imported.version)
 
 
+# A fault of ours: its own text may hold data and SQL.
+_ERROR = "It stopped before the end. Nothing was saved."
+
+
 def _job(job: Job) -> Said:
     now = progress_of(job)
     return {
@@ -156,7 +160,7 @@ def _job(job: Job) -> Said:
         "state": job.state,
         "progress": now.fraction,
         "sentence": now.sentence % now.numbers if now.numbers else now.sentence,
-        "error": job.error,
+        "error": _ERROR if job.error and not job.result else job.error,
     }
 
 

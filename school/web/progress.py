@@ -22,8 +22,9 @@ def told(job: Job) -> dict[str, Any]:
 
 
 def _error(job: Job) -> str | None:
+    """The rule it broke; nothing for a fault of ours, whose text may hold data and SQL."""
     rule = job.result if job.error else None
     if not rule:
-        return job.error
+        return None
     sentence = rule["message"]
     return str(gettext(sentence, **rule["params"]))

@@ -460,3 +460,16 @@ def test_what_undoing_kept_is_listed_by_name(page, office, send, run_jobs, roste
     office.post(f"{place}/undo")
     run_jobs()
     assert "Anna Smith" in page(office, place).text
+
+
+def test_a_fault_of_ours_is_told_without_its_text(page, office, send, run_jobs, roster, school):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
+    office.post(f"{place}/commit")
+    run_jobs()
+    office.post(f"{place}/undo")
+    with school_scope(school.id), transaction():
+        job = db.session.scalars(sa.select(Job).where(Job.kind == uploads.UNDO)).one()
+        job.state, job.error = JobState.FAILED, "IntegrityError: INSERT INTO student ('Smith')"
+    shown = page(office, place)
+    assert "could not be undone, and nothing was changed" in shown.text
+    assert "INSERT INTO" not in shown.text

@@ -43,19 +43,16 @@ def plan_copies(blob_id: UUID, key: str, *, done: Iterable[str] = ()) -> None:
             _plan(blob_id, key, member.name)
 
 
-def plan_missing_copies() -> int:
-    """Plan copies of what was written before there was a place for copies. Returns how many."""
+def plan_missing_copies() -> None:
+    """Plan copies of what was written before there was a place for copies, a batch at a time."""
     primary, *others = members_of(shelf().provider)
-    planned = 0
     for member in others:
         with transaction():
             rows = _without_copy(primary.name, member.name)
             for blob_id, key in rows:
                 _plan(blob_id, key, member.name)
-            planned += len(rows)
             if len(rows) == AT_ONCE:
                 plan_sweep(after=_SOON)
-    return planned
 
 
 def _without_copy(primary: str, name: str) -> list[tuple[UUID, str]]:

@@ -27,7 +27,7 @@ DELETE, COPY = "delete", "copy"
 AT_ONCE = 200
 LONGEST_WAIT_S = 3600
 SLACK = timedelta(minutes=1)
-_AT_ONCE_IN_TURN = timedelta(0)
+_NOW = timedelta(0)
 
 
 class Task(NamedTuple):
@@ -40,14 +40,14 @@ class Task(NamedTuple):
     attempts: int
 
 
-def delete_later(provider: str, key: str, *, after: timedelta = _AT_ONCE_IN_TURN) -> None:
+def delete_later(provider: str, key: str, *, after: timedelta = _NOW) -> None:
     """An object must go."""
     _add(DELETE, provider, key, after=after)
 
 
 def copy_later(provider: str, key: str) -> None:
     """An object must come to lie at this provider too."""
-    _add(COPY, provider, key, after=_AT_ONCE_IN_TURN)
+    _add(COPY, provider, key, after=_NOW)
 
 
 def _add(operation: str, provider: str, key: str, *, after: timedelta) -> None:

@@ -123,7 +123,7 @@ def _done_page(imported: RosterImport) -> dict[str, Any]:
         "may_undo": may_undo,
         "undo_until": change_set.undo_until if change_set else None,
         "kept": _kept(imported),
-        "undo_fault": _undo_fault(imported),
+        **_undo_fault(imported),
     }
 
 
@@ -143,11 +143,11 @@ def _kept(imported: RosterImport) -> list[dict[str, Any]]:
     ]
 
 
-def _undo_fault(imported: RosterImport) -> str | None:
-    """Why undoing this import stopped, if it did; nothing was changed then."""
+def _undo_fault(imported: RosterImport) -> dict[str, Any]:
+    """Whether undoing this import stopped (nothing was changed then), and the rule it broke."""
     job = imported.job_id and find_job(imported.job_id, school_id=imported.school_id)
-    has_stopped = job and job.kind == uploads.UNDO and job.state == JobState.FAILED
-    return told(job)["error"] if job and has_stopped else None
+    has_stopped = bool(job and job.kind == uploads.UNDO and job.state == JobState.FAILED)
+    return {"undo_stopped": has_stopped, "undo_fault": told(job)["error"] if job else None}
 
 
 def job_row(imported: RosterImport) -> dict[str, Any]:
