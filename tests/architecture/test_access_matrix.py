@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 import uuid
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,14 +24,16 @@ from school.accounts.models import ApiToken
 from school.audit import log
 from school.db import db, transaction
 from school.files.service import keeping
+from school.mail.models import MailMessage
 from school.permissions import ROLE_PERMISSIONS, Permission, Role
-from school.roster.models import ImportState, RosterImport
+from school.roster.models import RosterImport
 from school.students import service as students
 from school.students.models import CustomField, Gender, Guardian, StudentGuardian
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from school.web.access import access_of
 from tests.conftest import make_member
+from tests.roster.conftest import HEADINGS, stage_file
 
 OPEN = {"static", "health.healthz", "health.readyz"}
 # Answers that show or change nothing of the object asked for.
@@ -53,17 +57,11 @@ def furnish(school: School) -> dict[str, Any]:
             db.session.add_all([guardian, field])
             db.session.flush()
             link = StudentGuardian(student_id=student.id, guardian_id=guardian.id)
-            roster = RosterImport(
-                filename=f"{canary}.csv",
-                size_bytes=1,
-                sha256="0" * 64,
-                state=ImportState.DISCARDED,
-                created_by_name=canary,
-            )
             owner = make_member(school, Role.ADMINISTRATOR)
             token = ApiToken(user_id=owner.id, name=canary, secret_hash="0" * 64, scopes=[])
             change_set = log.open_change_set("student.archive", canary)
-            db.session.add_all([link, roster, token])
+            letter = MailMessage(to_address=owner.email, subject=canary, body=canary)
+            db.session.add_all([link, token, letter])
             db.session.flush()
             event = log.record(
                 "student.changed",
@@ -78,6 +76,7 @@ def furnish(school: School) -> dict[str, Any]:
             owner_id=student.id,
             filename=f"{canary}.txt",
         )
+        roster = staged_import(canary)
         assert db.session.query(Gender).count() == 3
     return {
         "student_id": student.id,
@@ -98,13 +97,27 @@ def furnish(school: School) -> dict[str, Any]:
         "token": "x" * 40,
         "secret": "y" * 40,
         "filename": "app.css",
-        "message_id": uuid.uuid4(),
+        "message_id": letter.id,
         "canary": canary,
     }
 
 
+def staged_import(canary: str, rows: int = 1) -> RosterImport:
+    """An import in its preview, in the school in scope."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{canary}.csv")
+        lines = [f"{place},{canary},Ann,2015-03-01,,,," for place in range(rows)]
+        path.write_text("\n".join([HEADINGS, *lines]), encoding="utf-8")
+        return stage_file(path)
+
+
 def rules(app: Flask) -> list[Rule]:
     return [rule for rule in app.url_map.iter_rules() if rule.endpoint not in OPEN]
+
+
+def is_our_page(rule: Rule) -> bool:
+    """Neither the API nor a step of signing in or out, which may end the session."""
+    return not rule.rule.startswith("/api/") and not rule.endpoint.startswith("security.")
 
 
 def address(rule: Rule, objects: dict[str, Any]) -> str:
@@ -223,12 +236,13 @@ def test_the_office_opens_every_page_it_may(
     client = client_for(role)
     for rule in rules(app):
         access = access_of(app, rule.endpoint)
-        if access is None or "GET" not in methods(rule) or rule.rule.startswith("/api/"):
+        if access is None or "GET" not in methods(rule) or not is_our_page(rule):
             continue
         if access.kind == "permission" and not set(access.permissions) <= ROLE_PERMISSIONS[role]:
             continue
         answer = ask(client, rule, "GET", objects)
         assert answer.status_code < 500, f"{rule}: {answer.status_code}"
+        assert "/login" not in answer.headers.get("Location", ""), rule
 
 
 @pytest.mark.parametrize("role", [Role.GUARDIAN, Role.STUDENT])
@@ -257,8 +271,9 @@ def test_no_get_changes_anything(app: Flask, school: School, client_for: Any) ->
     client = client_for(Role.ADMINISTRATOR)
     before = _fingerprint(app, school)
     for rule in rules(app):
-        if "GET" in methods(rule) and not rule.rule.startswith("/api/"):
-            ask(client, rule, "GET", objects)
+        if "GET" in methods(rule) and is_our_page(rule):
+            answer = ask(client, rule, "GET", objects)
+            assert "/login" not in answer.headers.get("Location", ""), rule
     assert _fingerprint(app, school) == before
 
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 import sqlalchemy as sa
+from flask_babel import force_locale, gettext
 
 from school.cache import cache
 from school.db import db, transaction
@@ -22,6 +23,7 @@ from school.students.models import Student
 from school.tenancy.scope import school_scope
 from tests.conftest import make_member
 from tests.roster.conftest import ROSTERS, stage_file
+from tools.translations import LANGUAGES
 
 
 @pytest.fixture
@@ -387,6 +389,27 @@ def test_problems_can_be_taken_away_repaired_and_sent_in_again(office, send, run
     assert "New students" in answer.text
 
 
+def test_the_sheet_of_problems_speaks_the_readers_language(office, send, roster):
+    """And coming back, its column of reasons is known for what it is."""
+    place = send(roster("1,,Ann,2015-03-01,7A,,,"))
+    german = office.get(f"{place}/problems.csv", headers={"Accept-Language": "de"})
+    sheet = german.data.decode("utf-8-sig")
+    assert sheet.splitlines()[0].endswith(f",{staging.REASONS[1]}")
+    assert "Der Nachname fehlt" in sheet
+    again = send(sheet.replace("1,,Ann", "1,Smith,Ann").encode(), "to-repair.csv")
+    assert "Smith" in office.get(f"{again}/preview").text
+    assert staging.REASONS[1] not in office.get(f"{again}/preview").text
+
+
+def test_our_own_column_of_reasons_is_known_in_every_language(app):
+    with app.test_request_context():
+        headings = ["What to repair"]
+        for language in LANGUAGES:
+            with force_locale(language):
+                headings.append(gettext("What to repair"))
+    assert tuple(headings) == staging.REASONS
+
+
 def test_discarding_keeps_nothing(office, send, roster, school):
     place = send(roster("1,Smith,Ann,2015-03-01,7A,,,"))
     assert office.post(f"{place}/discard").status_code == 303
@@ -394,6 +417,17 @@ def test_discarding_keeps_nothing(office, send, roster, school):
         assert db.session.scalar(sa.select(RosterImport.state)) == ImportState.DISCARDED
         assert db.session.scalar(sa.select(sa.func.count()).select_from(RosterRow)) == 0
     assert office.get("/imports").text.count("roster.csv") == 0
+
+
+def test_an_old_address_of_a_discarded_import_says_so(page, office, send, roster):
+    """Not that it was imported, with the numbers of the preview."""
+    for content in (roster("1,Smith,Ann,2015-03-01,7A,,,"), b"%PDF-1.4 no sheet"):
+        place = send(content, "roster.csv")
+        office.post(f"{place}/discard")
+        assert "Nothing was kept of this file" in page(office, place).text
+        for part in ("preview", "columns"):
+            assert office.get(f"{place}/{part}").headers["Location"].endswith(place)
+        assert office.get(f"{place}/problems.csv").status_code == 200
 
 
 @pytest.mark.parametrize("role", [Role.TEACHER, Role.GUARDIAN, Role.STUDENT])

@@ -169,7 +169,7 @@ class _Writer:
     def __init__(self, imported: RosterImport, change_set: ChangeSet, sender: bulk.Sender) -> None:
         session = db.session()
         self.sender = sender
-        mapping = Mapping.from_json(imported.mapping or {})
+        mapping = Mapping.from_json(imported.mapping)
         self.imported = imported
         self.directory = Directory(session, current_school_id())
         self.matcher = Matcher(
@@ -264,7 +264,7 @@ def _count_left_out(import_id: UUID) -> int:
 
 def _remember_columns(imported: RosterImport) -> None:
     """What each heading means here, for the school's next file."""
-    memory = Mapping.from_json(imported.mapping or {}).memory()
+    memory = Mapping.from_json(imported.mapping).memory()
     known = {
         row.header: row
         for row in db.session.scalars(

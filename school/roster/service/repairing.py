@@ -37,7 +37,7 @@ def repair(import_id: UUID, line: int, cells: MappingType[int, str]) -> list[int
     duplicate there.
     """
     imported, row = _open_row(import_id, line)
-    mapping = Mapping.from_json(imported.mapping or {})
+    mapping = Mapping.from_json(imported.mapping)
     known = {column.index for column in mapping.columns}
     for index, text in cells.items():
         if index not in known:
@@ -56,7 +56,7 @@ def leave_out(import_id: UUID, line: int, *, left_out: bool) -> None:
     """Leave one row out of the import, or take it in again."""
     imported, row = _open_row(import_id, line)
     row.is_left_out = left_out
-    _judge_anew(imported, Mapping.from_json(imported.mapping or {}), row)
+    _judge_anew(imported, Mapping.from_json(imported.mapping), row)
 
 
 def take_from_file(
@@ -68,7 +68,7 @@ def take_from_file(
     """
     imported, row = _open_row(import_id, line)
     row.take = sorted({*fields, *(row.take if is_more else ())})
-    _judge_anew(imported, Mapping.from_json(imported.mapping or {}), row)
+    _judge_anew(imported, Mapping.from_json(imported.mapping), row)
 
 
 def lay_over(import_id: UUID) -> None:
@@ -77,7 +77,7 @@ def lay_over(import_id: UUID) -> None:
     decided = imported.options.get(DECIDED)
     if not decided or imported.state != ImportState.PREVIEW or imported.counts.get("faults"):
         return
-    mapping = Mapping.from_json(imported.mapping or {})
+    mapping = Mapping.from_json(imported.mapping)
     for line in sorted(map(int, decided)):
         found = _find_row(import_id, line)
         if found is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,6 @@ from school.db import db
 from school.roster.models import ImportState, RosterImport, RosterRow
 from school.roster.service.gone import count_gone
 from school.roster.service.rows import Rank
-from school.roster.service.staging import REASON
 from school.roster.sheet.mapping import Mapping
 from school.roster.sheet.problems import Problem
 
@@ -72,14 +71,16 @@ def list_problems(import_id: UUID) -> Iterator[tuple[int, Problem]]:
 
 
 def problem_headings(imported: RosterImport) -> list[str]:
-    """The file's own headings, and the reason."""
-    mapping = Mapping.from_json(imported.mapping or {})
-    return [column.label for column in mapping.columns] + [REASON]
+    """The file's own headings."""
+    return [column.label for column in Mapping.from_json(imported.mapping).columns]
 
 
-def problem_rows(imported: RosterImport) -> Iterator[list[str]]:
-    """The rows that stay out or lack something, as they are in the file, with the reason."""
-    mapping = Mapping.from_json(imported.mapping or {})
+def problem_rows(imported: RosterImport, say: Callable[[Problem], str]) -> Iterator[list[str]]:
+    """The rows that stay out or lack something, as they are in the file, and the reason behind.
+
+    `say`: a problem as a sentence in the reader's language.
+    """
+    mapping = Mapping.from_json(imported.mapping)
     rows = db.session.execute(
         sa.select(RosterRow.raw, RosterRow.repairs, RosterRow.problems)
         .where(RosterRow.import_id == imported.id, RosterRow.rank <= Rank.REMARK)
@@ -91,7 +92,7 @@ def problem_rows(imported: RosterImport) -> Iterator[list[str]]:
         if reasons:
             yield [cells.get(str(column.index), "") for column in mapping.columns] + [
                 " ".join(
-                    f"{one.column}: {one.sentence}" if one.column else one.sentence
+                    f"{one.column}: {say(one)}" if one.column else say(one)
                     for one in reasons
                 )
             ]

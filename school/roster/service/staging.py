@@ -34,7 +34,9 @@ class Tell(Protocol):
     def __call__(self, fraction: float, sentence: str, **numbers: int) -> None: ...
 
 
-REASON = "What to repair"
+# Our own column of reasons, as every language heads it, when a sheet of problems comes back
+# repaired; a test holds it against the translations.
+REASONS = ("What to repair", "Was zu berichtigen ist")
 # In the import's options, while the file is read again: what people decided about its rows.
 DECIDED = "decided"
 OPEN_STATES = (ImportState.UPLOADED, ImportState.READING, ImportState.PREVIEW)
@@ -66,8 +68,8 @@ def school_hints() -> SchoolHints:
 def remembered_columns() -> dict[str, str]:
     """{header: target}, as people of this school confirmed them before."""
     rows = db.session.execute(sa.select(ColumnMemory.header, ColumnMemory.target))
-    # Our own column of reasons, when a sheet of problems comes back repaired.
-    return {memory_key(REASON): Target.IGNORE.value, **dict(rows.all())}
+    reasons = {memory_key(heading): Target.IGNORE.value for heading in REASONS}
+    return {**reasons, **dict(rows.all())}
 
 
 def stage(

@@ -58,7 +58,10 @@ class Mapping:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Mapping:
+    def from_json(cls, stored: dict[str, Any] | None) -> Mapping:
+        """A file nobody has read yet has no columns."""
+        if not stored:
+            return cls(sheet="", header_line=0, columns=())
         columns = tuple(
             Column(**{**column, "samples": tuple(column.get("samples", ()))})
             for column in stored["columns"]

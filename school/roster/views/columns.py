@@ -21,9 +21,11 @@ from school.web.errors import message_of
 
 @bp.get("/<uuid:import_id>/columns")
 @requires(IMPORT)
-def columns(import_id: UUID) -> str:
+def columns(import_id: UUID) -> str | BaseResponse:
     """Every column with its first values and what it means."""
     imported = staging.get_import(import_id)
+    if imported.state not in staging.OPEN_STATES:
+        return redirect(url_for("roster.show", import_id=import_id), 303)
     faults = mapping_of(imported).faults() if imported.counts.get("faults") else []
     return _page(import_id, message_of(faults[0]) if faults else None)
 

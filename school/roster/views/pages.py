@@ -24,7 +24,7 @@ from school.roster.service.gone import count_gone
 from school.roster.service.reporting import problem_headings, problem_rows
 from school.roster.sheet.mapping import Mapping
 from school.roster.views import bp
-from school.roster.views.words import field_label, refusal
+from school.roster.views.words import field_label, refusal, sentence
 from school.spreadsheets.workbook import MAX_FILE_BYTES
 from school.spreadsheets.writing import write_csv, write_xlsx
 from school.storage.protocol import StorageProvider
@@ -106,6 +106,8 @@ def show(import_id: UUID) -> str | BaseResponse:
         return redirect(url_for("roster.preview", import_id=import_id), 303)
     if imported.state == ImportState.REFUSED:
         return render_template("roster/refused.html", imported=imported, reason=refusal(imported))
+    if imported.state == ImportState.DISCARDED:
+        return render_template("roster/discarded.html", imported=imported)
     return render_template("roster/show.html", **_done_page(imported))
 
 
@@ -259,12 +261,13 @@ def undo(import_id: UUID) -> BaseResponse:
 def problems(import_id: UUID, kind: str) -> Response:
     """The rows that lack something, to repair in a spreadsheet and upload again."""
     imported = staging.get_import(import_id)
-    headings, rows = problem_headings(imported), problem_rows(imported)
+    headings = [*problem_headings(imported), _("What to repair")]
+    rows = problem_rows(imported, sentence)
     stream = io.BytesIO()
     if kind == "csv":
         write_csv([headings, *rows], stream)
     else:
-        write_xlsx(rows, stream, columns=headings, sheet_name="To repair")
+        write_xlsx(rows, stream, columns=headings, sheet_name=_("To repair"))
     response = Response(stream.getvalue(), mimetype="text/csv" if kind == "csv" else XLSX)
     response.headers.set("Content-Disposition", "attachment", filename=f"to-repair.{kind}")
     return response
@@ -280,7 +283,7 @@ def commit_label(importing: int, left_out: int) -> str:
 
 
 def mapping_of(imported: RosterImport) -> Mapping:
-    return Mapping.from_json(imported.mapping or {"sheet": "", "header_line": 0, "columns": []})
+    return Mapping.from_json(imported.mapping)
 
 
 def gone_count(imported: RosterImport) -> int:
