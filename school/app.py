@@ -24,6 +24,7 @@ from school.accounts import api as accounts_api
 from school.accounts import views as accounts_views
 from school.admin import views as admin_views
 from school.db import db
+from school.faults import format_trace
 from school.files import api as files_api
 from school.files import jobs as files_jobs  # noqa: F401 - registers its handlers
 from school.files import views as files_views
@@ -118,7 +119,7 @@ def configure_logging(settings: Settings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(format_trace),
                 render,
             ],
         )

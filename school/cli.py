@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed (one sentence says why), 2 wrong usage.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from copy import copy
@@ -60,6 +61,8 @@ def _fail(sentence: str) -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Schoolhouse: school management."""
+    # Whatever is written (the database first of all) is for this account's eyes only.
+    os.umask(0o077)
 
 
 @main.command()
@@ -208,7 +211,7 @@ def housekeeping() -> None:
     done = keep_house(_app())
     click.echo(
         f"{done.sessions} expired sessions and {done.attempts} old sign-in tries removed, "
-        f"{done.jobs} lost jobs put back in line."
+        f"{done.jobs} lost jobs put back in line, {done.answers} kept answers forgotten."
     )
 
 

@@ -136,6 +136,14 @@ def take_write_lock(session: Session) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def take_turn(session: Session, name: str) -> None:
+    """Until the transaction ends, whoever takes a turn of the same name waits."""
+    if is_postgresql(session):
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+    else:
+        take_write_lock(session)
+
+
 @event.listens_for(SchoolSession, "before_flush")
 def _lock_before_flush(session: Session, _context: Any, _instances: Any) -> None:
     take_write_lock(session)
@@ -198,11 +206,16 @@ def engine_options(
     lock_timeout_ms: int,
 ) -> dict[str, Any]:
     """Arguments of `create_engine` for this address: pooling, pre-ping and time-outs."""
-    json_by_orjson = {"json_serializer": as_json, "json_deserializer": orjson.loads}
+    # What is written is about children: no statement's values may reach a log or a job's error.
+    always = {
+        "json_serializer": as_json,
+        "json_deserializer": orjson.loads,
+        "hide_parameters": True,
+    }
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return {**json_by_orjson, "connect_args": {"timeout": lock_timeout_ms / 1000}}
+        return {**always, "connect_args": {"timeout": lock_timeout_ms / 1000}}
     return {
-        **json_by_orjson,
+        **always,
         "pool_size": pool_size,
         "max_overflow": max_overflow,
         "pool_timeout": pool_timeout_s,

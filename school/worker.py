@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
+import sqlalchemy as sa
 import structlog
 from flask import Flask
 from huey import Huey, RedisHuey, SqliteHuey
@@ -19,8 +21,12 @@ from huey.consumer import Consumer
 from school.accounts.service.attempts import forget_old_attempts
 from school.db import db
 from school.jobs import queue
+from school.tenancy.models import School
+from school.tenancy.scope import school_scope
+from school.web.idempotency import forget_old_answers
 from school.web.sessions import sweep_sessions
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 2.0
 REAP_EVERY_S = 60.0
@@ -126,12 +132,29 @@ class HouseKept(NamedTuple):
     sessions: int
     attempts: int
     jobs: int
+    answers: int
 
 
 def keep_house(app: Flask) -> HouseKept:
     """What is to be done every night. A big installation's timer calls it, a small one's worker."""
-    sessions = sweep_sessions(app)
-    return HouseKept(sessions, forget_old_attempts(), queue.reap())
+    return HouseKept(
+        sweep_sessions(app),
+        forget_old_attempts(),
+        queue.reap(),
+        sum(in_every_school(forget_old_answers)),
+    )
+
+
+def in_every_school(act: Callable[[], T]) -> list[T]:
+    """What `act` answers in each school."""
+    found = list(db.session.scalars(sa.select(School.id).order_by(School.id)))
+    db.session.remove()
+    answers = []
+    for school_id in found:
+        with school_scope(school_id):
+            answers.append(act())
+        db.session.remove()
+    return answers
 
 
 def run_until_done(app: Flask) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
 
-from flask import request, url_for
+from flask import current_app, url_for
 
 from school import clock
 from school.db import db, transaction
@@ -169,7 +169,8 @@ def download(wanted: Said, file_id: UUID) -> Said:
     expires_at = clock.now() + links.LIFETIME - timedelta(seconds=1)
     with transaction():
         link = links.issue_link(the_person(), file, number=wanted["version"], for_program=True)
-    return {"url": urljoin(request.host_url, link), "expires_at": expires_at}
+    public_url = current_app.config["SETTINGS"].public_url
+    return {"url": urljoin(public_url, link), "expires_at": expires_at}
 
 
 def _changeable(file_id: UUID) -> File:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from school.errors import Forbidden
+from school.errors import Conflict, Forbidden
 from school.files.models import File
 from school.files.queries import file_gone
 from school.permissions import Permission, Person
@@ -112,8 +112,11 @@ class Rights:
 def rights_on(person: Person, file: File) -> Rights:
     """Raises NotFound: who may not see a file is not told that it exists."""
     check_view(person, file)
-    edit = may_add(person, file.owner_kind, file.owner_id)
-    return Rights(edit=edit, archive=edit and person.may(Permission.FILE_ARCHIVE))
+    is_theirs = may_add(person, file.owner_kind, file.owner_id)
+    return Rights(
+        edit=is_theirs and file.archived_at is None,
+        archive=is_theirs and person.may(Permission.FILE_ARCHIVE),
+    )
 
 
 def may_add(person: Person, kind: str, owner_id: UUID) -> bool:
@@ -127,8 +130,10 @@ def check_view(person: Person, file: File) -> None:
 
 
 def check_edit(person: Person, file: File) -> None:
-    """Raises NotFound or Forbidden."""
+    """Raises NotFound, Forbidden, or Conflict for a file that was put away."""
     if not rights_on(person, file).edit:
+        if file.archived_at is not None:
+            raise Conflict("This file was put away. Take it out again first.")
         raise Forbidden("You may look at this file, but not change it.")
 
 

@@ -19,6 +19,7 @@ from school.audit.actor import Actor, acting_as, current_actor
 from school.cache import cache
 from school.db import after_commit, db, transaction
 from school.errors import DomainError
+from school.faults import name_fault
 from school.jobs.models import Job, JobState
 from school.tenancy.scope import find_school_id, school_scope
 
@@ -174,7 +175,7 @@ def _finish(
 def _retry_or_park(job_id: UUID, attempts: int, error: Exception) -> None:
     db.session.remove()
     if attempts >= MOST_ATTEMPTS:
-        _finish(job_id, JobState.FAILED, error=f"{type(error).__name__}: {error}")
+        _finish(job_id, JobState.FAILED, error=name_fault(error))
         return
     with transaction() as session:
         session.execute(
@@ -183,7 +184,7 @@ def _retry_or_park(job_id: UUID, attempts: int, error: Exception) -> None:
             .values(
                 state=JobState.WAITING,
                 run_at=clock.now() + timedelta(seconds=2**attempts),
-                error=f"{type(error).__name__}: {error}",
+                error=name_fault(error),
             )
             .execution_options(synchronize_session=False)
         )

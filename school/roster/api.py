@@ -28,7 +28,7 @@ from school.web.api import (
     upload_body,
     version_header,
 )
-from school.web.idempotency import idempotent
+from school.web.idempotency import idempotent, idempotent_upload
 from school.web.pagination import Place
 
 P = Permission
@@ -48,7 +48,7 @@ def _storage() -> StorageProvider:
 
 @imports.route("/imports", methods=["POST"])
 @requires(P.ROSTER_IMPORT)
-@idempotent
+@idempotent_upload
 @imports.doc(requestBody=upload_body())
 @imports.response(202, schemas.ImportSchema, headers=VERSION_HEADERS)
 def upload() -> Answer:

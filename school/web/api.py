@@ -330,14 +330,17 @@ def conditional(view: View) -> View:
 
 
 def find_wanted_version() -> int | None:
-    """The version named by If-Match, or None without one. Raises 412 when it is not ours."""
+    """The version named by If-Match, or None without one. Raises 412 when it is not ours.
+
+    One ETag, as we give them out: a list would leave open which version was read.
+    """
     header = request.headers.get("If-Match", "").strip()
     if header in {"", "*"}:
         return None
-    for tag in request.if_match:
-        if re.fullmatch(r"\d{1,9}", tag, re.ASCII):
-            return int(tag)
-    raise PreconditionFailed("The If-Match header is not an ETag of ours.")
+    found = re.fullmatch(r'"(\d{1,9})"', header, re.ASCII)
+    if found is None:
+        raise PreconditionFailed("The If-Match header is not an ETag of ours.")
+    return int(found[1])
 
 
 def wanted_version() -> int:

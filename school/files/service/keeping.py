@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from school import cache, clock
 from school.audit.actor import current_actor
 from school.audit.log import Facts, facts, record, record_change
-from school.db import db, new_id, take_write_lock, transaction
+from school.db import db, new_id, take_turn, take_write_lock, transaction
 from school.errors import Conflict, DomainError, Invalid, NotFound, Stale
 from school.files.models import File, FileVersion
 from school.files.policy import owner_named
@@ -51,22 +51,11 @@ def store_upload(
 
     Raises TooLarge, Refused (its message says what was wrong with the content), Unavailable.
     """
-    kept_for = _purpose(purpose)
     owner_named(owner_kind)
-    file = File(id=new_id(), owner_kind=owner_kind, owner_id=owner_id, purpose=purpose)
-    with _written(stream, filename=filename, purpose=kept_for, size_hint=size_hint) as (
-        content,
-        written,
-    ):
-        settle(written)
-        file.name = content.name
-        db.session.add(file)
-        db.session.flush()
-        _add_row(file, number=1, blob_id=written.blob_id, name=content.name, note=note)
-        after = facts(file, FACTS) | _content_facts(content)
-        record("file.added", "file", file.id, after=after)
-        _changed(file)
-    return file
+    with _written(
+        stream, filename=filename, purpose=_purpose(purpose), size_hint=size_hint
+    ) as arrived:
+        return _add_file(arrived, owner_kind, owner_id, purpose=purpose, note=note)
 
 
 def add_version(
@@ -83,19 +72,10 @@ def add_version(
     `expected_version` is the `File.version` the person saw. Raises Stale when the file has
     changed since (nothing is kept then), else what `store_upload` raises.
     """
-    purpose = _purpose(file.purpose)
-    with _written(stream, filename=filename, purpose=purpose, size_hint=size_hint) as (
-        content,
-        written,
-    ):
-        settle(written)
-        current = _take(file.id, expected_version)
-        version = _advance(current, blob_id=written.blob_id, name=content.name, note=note)
-        if BY_EXTENSION.get(extension_of(current.name)) is not content.kind:
-            current.name = with_extension(current.name, content.kind.extensions[0])
-        _record_version("file.version_added", version, content=_content_facts(content))
-        _changed(current)
-    return version
+    with _written(
+        stream, filename=filename, purpose=_purpose(file.purpose), size_hint=size_hint
+    ) as arrived:
+        return _add_version(arrived, _take(file.id, expected_version), note=note)
 
 
 def keep_upload(
@@ -108,19 +88,18 @@ def keep_upload(
     size_hint: int | None = None,
 ) -> File:
     """Take a file in; one of the same name becomes its new version. Not inside a transaction."""
-    name = clean_name(filename)
-    same = find_same_name(owner_kind, owner_id, name=name, purpose=purpose)
-    if same is None:
-        return store_upload(
-            stream,
-            owner_kind=owner_kind,
-            owner_id=owner_id,
-            filename=filename,
-            purpose=purpose,
-            size_hint=size_hint,
-        )
-    add_version(same, stream, filename=filename, size_hint=size_hint)
-    return same
+    owner_named(owner_kind)
+    with _written(
+        stream, filename=filename, purpose=_purpose(purpose), size_hint=size_hint
+    ) as arrived:
+        # Of several sent at once under one name, each but the first is a version.
+        take_turn(db.session(), f"files:{owner_kind}:{owner_id}")
+        same = find_same_name(owner_kind, owner_id, name=arrived.content.name, purpose=purpose)
+        if same is None:
+            return _add_file(arrived, owner_kind, owner_id, purpose=purpose, note=None)
+        current = _take(same.id, None)
+        _add_version(arrived, current, note=None)
+        return current
 
 
 def restore_version(file: File, number: int, *, expected_version: int | None = None) -> FileVersion:
@@ -229,6 +208,41 @@ def _show_photo(file: File, *, is_shown: bool) -> None:
         owner.set_photo(file.owner_id, file.id if is_shown else None)
 
 
+class _Arrived(NamedTuple):
+    """Bytes at rest, in the transaction in which they begin to count."""
+
+    content: Staged
+    written: Written
+
+
+def _add_file(
+    arrived: _Arrived, owner_kind: str, owner_id: UUID, *, purpose: str, note: str | None
+) -> File:
+    content, written = arrived
+    settle(written)
+    file = File(
+        id=new_id(), owner_kind=owner_kind, owner_id=owner_id, purpose=purpose, name=content.name
+    )
+    db.session.add(file)
+    db.session.flush()
+    _add_row(file, number=1, blob_id=written.blob_id, name=content.name, note=note)
+    after = facts(file, FACTS) | _content_facts(content)
+    record("file.added", "file", file.id, after=after)
+    _changed(file)
+    return file
+
+
+def _add_version(arrived: _Arrived, current: File, *, note: str | None) -> FileVersion:
+    content, written = arrived
+    settle(written)
+    version = _advance(current, blob_id=written.blob_id, name=content.name, note=note)
+    if BY_EXTENSION.get(extension_of(current.name)) is not content.kind:
+        current.name = with_extension(current.name, content.kind.extensions[0])
+    _record_version("file.version_added", version, content=_content_facts(content))
+    _changed(current)
+    return version
+
+
 def _purpose(code: str) -> Purpose:
     purpose = PURPOSES.get(code)
     if purpose is None:
@@ -239,8 +253,8 @@ def _purpose(code: str) -> Purpose:
 @contextmanager
 def _written(
     stream: IO[bytes], *, filename: str | None, purpose: Purpose, size_hint: int | None
-) -> Iterator[tuple[Staged, Written]]:
-    """Bytes at rest, and the transaction in which they begin to count.
+) -> Iterator[_Arrived]:
+    """Take the bytes in, and open the transaction in which they begin to count.
 
     When that transaction breaks a rule, the bytes are let go at once; when the process dies in
     it, the sweep lets them go.
@@ -252,7 +266,7 @@ def _written(
         try:
             with transaction() as session:
                 take_write_lock(session)
-                yield content, written
+                yield _Arrived(content, written)
         except DomainError:
             give_up(written.blob_id)
             raise

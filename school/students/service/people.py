@@ -12,7 +12,7 @@ from school.academics.models import SchoolClass
 from school.audit import log
 from school.audit.actor import current_actor
 from school.audit.models import ChangeSet
-from school.db import db
+from school.db import db, take_turn
 from school.enrollment import service as enrollment
 from school.errors import Conflict, Stale
 from school.students import queries
@@ -85,12 +85,11 @@ def admit_student(
 
     Raises Conflict for a number in use, Invalid for a value that cannot be true.
     """
+    if not admission_number:
+        take_turn(db.session(), f"admission_number:{current_school_id()}")
+        admission_number = queries.next_admission_number()
     clean = values.checked(
-        {
-            **facts,
-            "family_name": family_name,
-            "admission_number": admission_number or queries.next_admission_number(),
-        }
+        {**facts, "family_name": family_name, "admission_number": admission_number}
     )
     values.refuse_taken_number(clean["admission_number"])
     on = begins_on or clock.today()
