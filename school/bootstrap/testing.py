@@ -13,11 +13,14 @@ TEST_LOCK = "requirements/test.txt"
 SYSTEM_PACKAGES = (
     "postgresql",
     "redis-server",
+    "clamav-daemon",
     "chromium",
     "fonts-dejavu-core",
     "fonts-noto-core",
     "nginx",
 )
+# A real S3 to test against; apart, so that a system without it gets the others all the same.
+STORE_PACKAGES = ("radosgw", "ceph-mon", "ceph-osd")
 # In a container nothing is started; on a machine the tests never use what apt starts.
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
@@ -33,6 +36,8 @@ def run_tests(root: Path, platform: Platform) -> None:
         this.result = "ready"
     with step("System packages") as this:
         this.result = install_system_packages(platform, SYSTEM_PACKAGES)
+    with step("A real S3") as this:
+        this.result = install_system_packages(platform, STORE_PACKAGES)
     prepare(environment)
     become(platform, [environment.python, "-m", "tests.run"], cwd=root, env={})
 

@@ -1,13 +1,16 @@
-"""What a provider can say went wrong. The set is closed: providers translate into these.
+"""What a provider can say went wrong. The set is closed: these eight, never the root itself.
+
+Only two things else come out of a provider: what the caller's own stream raises while it is read
+(as it is; nothing is left behind), and ValueError for a provider set up wrongly.
 
 StorageError
 ├── NotFound            there is no such object
 ├── AlreadyExists       the key is taken; keys are written once
 ├── PreconditionFailed  the object is not the version that was meant
-├── Denied              the provider refuses our credentials
+├── Denied              our credentials are refused, or the key is none that we would make
 ├── Throttled           too fast; try later
-├── Unavailable         cannot be reached, nothing happened
-├── IntegrityError      size or checksum differ from what was announced
+├── Unavailable         cannot be reached or makes no sense; nothing happened
+├── IntegrityError      size or checksum differ from what was announced or is kept with it
 └── OutcomeUnknown      cut off after the body began: it may or may not be stored
 """
 

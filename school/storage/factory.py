@@ -23,6 +23,8 @@ def storage_url_problem(url: str) -> str | None:
         return "begins with file:///, s3:// or gs://"
     if parts.scheme == "file" and (parts.netloc or not parts.path.strip("/")):
         return "names a folder by its full path, such as file:///srv/schoolhouse/files"
+    if parts.scheme == "file" and (parts.query or parts.fragment):
+        return "has # or ? in the folder's name; write %23 for # and %3F for ?"
     if parts.scheme != "file" and not parts.netloc:
         return f"names no bucket; write {parts.scheme}://bucket/prefix"
     unknown = sorted(set(parse_qs(parts.query)) - _KNOWN[parts.scheme])

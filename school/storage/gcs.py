@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import google.auth
+import google_crc32c
 import requests
 from google.api_core import exceptions as google_errors
 from google.auth.credentials import AnonymousCredentials, Signing
@@ -39,6 +42,13 @@ _KINDS: dict[int, type[errors.StorageError]] = {
     416: errors.PreconditionFailed, 429: errors.Throttled, 503: errors.Throttled,
 }  # fmt: skip
 _SERVER_FAILED = 500
+_DONE = range(200, 400)  # said to be done, but the answer cannot be read
+_ANSWERED = (google_errors.GoogleAPICallError, google_errors.RetryError, InvalidResponse)
+# What reading an answer raises when a field is missing or is not what it should be.
+_NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
+_TRANSLATED = (
+    *_ANSWERED, DataCorruption, requests.RequestException, GoogleAuthError, *_NONSENSE,
+)  # fmt: skip
 
 # Google's own default tries for two minutes, which no page can wait. Quick failures are tried
 # again within a second; one time-out is the end of it. Writes are never tried again: the second
@@ -108,11 +118,12 @@ class GcsStorage:
         if self._blob(key) is not None:
             raise errors.AlreadyExists("The key is taken.", key=key)
         reader = CountingReader(stream, size=size, sha256=sha256)
+        checked = _Checked(reader)
         blob = self._bucket.blob(self._full(key), chunk_size=PART_BYTES)
         blob.metadata = dict(metadata or {})
-        with self._asking(key, changes=True):
+        with self._asking(key, changes=True, reader=reader):
             blob.upload_from_file(
-                _Checked(reader),
+                checked,
                 content_type=content_type,
                 if_generation_match=0,
                 checksum="auto",
@@ -132,47 +143,65 @@ class GcsStorage:
 
     @contextmanager
     def open(
-        self, key: str, *, start: int = 0, length: int | None = None
+        self, key: str, *, start: int = 0, length: int | None = None, if_match: str | None = None
     ) -> Iterator[Iterator[bytes]]:
-        info = self.stat(key)
+        blob = self._found(key)
+        info = self._info(blob, key)
+        if if_match is not None and info.etag != if_match:
+            raise errors.PreconditionFailed("The object is another version.", key=key)
         end = info.size_bytes if length is None else min(start + length, info.size_bytes)
-        yield self._blocks(key, info, start, end)
+        crc32c = blob.crc32c if start == 0 and end == info.size_bytes else None
+        yield self._blocks(key, blob.generation, range(start, end), crc32c)
 
-    def _blocks(self, key: str, info: ObjectInfo, start: int, end: int) -> Iterator[bytes]:
-        blob = self._bucket.blob(self._full(key), generation=int(info.etag))
-        for begin in range(start, end, BLOCK_BYTES):
-            last = min(begin + BLOCK_BYTES, end) - 1
+    def _blocks(
+        self, key: str, generation: int, wanted: range, crc32c: str | None
+    ) -> Iterator[bytes]:
+        """`crc32c`: base64 as Google keeps it, compared once everything was read."""
+        blob = self._bucket.blob(self._full(key), generation=generation)
+        checksum: Any = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+        for begin in wanted[::BLOCK_BYTES]:
+            last = min(begin + BLOCK_BYTES, wanted.stop) - 1
             with self._asking(key):
                 block = blob.download_as_bytes(
                     start=begin, end=last, timeout=self._timeout, checksum=None, retry=_RETRY
                 )
             if len(block) != last + 1 - begin:
                 raise errors.Unavailable("The storage sent only part of the object.", key=key)
+            checksum.update(block)
             yield block
+        if crc32c and b64encode(checksum.digest()).decode() != crc32c:
+            raise errors.IntegrityError("The object is not what was stored.", key=key)
 
     def stat(self, key: str) -> ObjectInfo:
-        blob = self._blob(key)
-        if blob is None:
-            raise errors.NotFound("There is no such object.", key=key)
-        return _info(blob, key)
+        return self._info(self._found(key), key)
 
-    def delete(self, key: str) -> bool:
+    def delete(self, key: str, *, if_match: str | None = None) -> bool:
+        try:
+            generation = None if if_match is None else int(if_match)
+        except ValueError:
+            raise errors.PreconditionFailed("No version has this etag.", key=key) from None
         try:
             with self._asking(key):
-                self._bucket.blob(self._full(key)).delete(timeout=self._timeout, retry=_RETRY)
+                self._bucket.blob(self._full(key)).delete(
+                    if_generation_match=generation, timeout=self._timeout, retry=_RETRY
+                )
         except errors.NotFound:
             return False
+        except errors.PreconditionFailed:
+            if self._blob(key) is None:  # what is gone matches nothing, and is gone
+                return False
+            raise
         return True
 
-    def copy(self, source: str, target: str) -> ObjectInfo:
-        if self._blob(target) is not None:
+    def copy(self, source: str, target: str, *, if_absent: bool = True) -> ObjectInfo:
+        if if_absent and self._blob(target) is not None:
             raise errors.AlreadyExists("The key is taken.", key=target)
         with self._asking(source, changes=True):
             self._bucket.copy_blob(
                 self._bucket.blob(self._full(source)),
                 self._bucket,
                 self._full(target),
-                if_generation_match=0,
+                if_generation_match=0 if if_absent else None,
                 timeout=self._timeout,
                 retry=None,
             )
@@ -191,7 +220,7 @@ class GcsStorage:
             ):
                 key = blob.name.removeprefix(self._prefix)
                 if after is None or key > after:
-                    yield _info(blob, key)
+                    yield _info_of(blob, key)
 
     def presign_get(
         self,
@@ -221,7 +250,8 @@ class GcsStorage:
             "x-goog-content-length-range": f"{size},{size}",
             "x-goog-meta-sha256": sha256,
         }
-        url = self._sign(key, "PUT", expires, content_type=content_type, headers=headers)
+        # A copy: signing writes the Host into it, which no browser lets a page send.
+        url = self._sign(key, "PUT", expires, content_type=content_type, headers={**headers})
         return SignedRequest(
             "PUT",
             url,
@@ -231,16 +261,23 @@ class GcsStorage:
 
     def _sign(self, key: str, method: str, expires: timedelta, **more: Any) -> str:
         endpoint = {"api_access_endpoint": self._endpoint_url} if self._endpoint_url else {}
-        return str(
-            self._bucket.blob(self._full(key)).generate_signed_url(
-                version="v4",
-                expiration=expires,
-                method=method,
-                **self._signing(),
-                **endpoint,
-                **more,
+        blob = self._bucket.blob(self._full(key))
+        # Not the store's doing, so that its breaker learns nothing from it.
+        try:
+            return str(
+                blob.generate_signed_url(
+                    version="v4",
+                    expiration=expires,
+                    method=method,
+                    **self._signing(),
+                    **endpoint,
+                    **more,
+                )
             )
-        )
+        except GoogleAuthError as error:
+            raise errors.Denied("The credentials cannot sign links.", key=key) from error
+        except requests.RequestException as error:
+            raise errors.Unavailable("Whoever signs cannot be reached.", key=key) from error
 
     def _signing(self) -> dict[str, Any]:
         """A private key signs here; a machine's own credentials let IAM sign."""
@@ -248,8 +285,9 @@ class GcsStorage:
             return {"credentials": self._signer}
         if self._signer is None:
             raise errors.Denied("Links to files need credentials that can sign.")
-        with self._asking():
-            self._signer.refresh(Request())
+        if not self._signer.valid:
+            # Google's own default waits for two minutes.
+            self._signer.refresh(partial(Request(), timeout=self._timeout[1]))
         return {
             "service_account_email": self._signer.service_account_email,
             "access_token": self._signer.token,
@@ -281,41 +319,59 @@ class GcsStorage:
         with self._asking(key):
             return self._bucket.get_blob(self._full(key), timeout=self._timeout, retry=_RETRY)
 
+    def _found(self, key: str) -> Any:
+        blob = self._blob(key)
+        if blob is None:
+            raise errors.NotFound("There is no such object.", key=key)
+        return blob
+
+    def _info(self, blob: Any, key: str) -> ObjectInfo:
+        with self._asking(key):
+            return _info_of(blob, key)
+
     @contextmanager
-    def _asking(self, key: str | None = None, *, changes: bool = False) -> Iterator[None]:
+    def _asking(
+        self,
+        key: str | None = None,
+        *,
+        changes: bool = False,
+        reader: CountingReader | None = None,
+    ) -> Iterator[None]:
         """Google's errors in our words; counts failures for the breaker.
 
         `changes`: the request makes an object, so that a broken line leaves the outcome unknown.
+        What the stream behind `reader` raised stays as it is.
         """
         self._breaker.check()
         try:
             yield
-        except (
-            google_errors.GoogleAPICallError,
-            google_errors.RetryError,
-            InvalidResponse,
-        ) as error:
-            raise self._refusal(error, key, changes=changes) from error
-        except DataCorruption as error:
-            raise errors.IntegrityError(
-                "The checksum differs after the upload.", key=key
-            ) from error
-        except requests.RequestException as error:
-            self._breaker.failed()
-            kind = (
-                errors.OutcomeUnknown if changes and not _unreached(error) else errors.Unavailable
-            )
-            raise kind("The storage cannot be reached.", key=key) from error
-        except GoogleAuthError as error:
-            raise errors.Denied("The storage credentials do not work.", key=key) from error
+        except _TRANSLATED as error:
+            if reader is not None and error is reader.failure:
+                raise
+            raise self._translate(error, key, changes=changes) from error
         self._breaker.succeeded()
+
+    def _translate(
+        self, error: Exception, key: str | None, *, changes: bool
+    ) -> errors.StorageError:
+        if isinstance(error, _ANSWERED):
+            return self._refusal(error, key, changes=changes)
+        if isinstance(error, DataCorruption):
+            return errors.IntegrityError("The checksum differs after the upload.", key=key)
+        if isinstance(error, GoogleAuthError):
+            return errors.Denied("The storage credentials do not work.", key=key)
+        self._breaker.failed()
+        kind = errors.OutcomeUnknown if changes and not _unreached(error) else errors.Unavailable
+        return kind("The storage cannot be reached, or makes no sense.", key=key)
 
     def _refusal(self, error: Any, key: str | None, *, changes: bool) -> errors.StorageError:
         # A RetryError holds what the last try met, or nothing that has a status.
         met = error.cause if isinstance(error, google_errors.RetryError) else error
         status = int(getattr(met, "code", 0) or getattr(_answer(met), "status_code", 0))
         kind = _KINDS.get(status, errors.Unavailable)
-        if changes and status >= _SERVER_FAILED:
+        if kind is errors.AlreadyExists and not changes:
+            kind = errors.PreconditionFailed
+        if changes and (status >= _SERVER_FAILED or status in _DONE):
             kind = errors.OutcomeUnknown
         if kind in {errors.Unavailable, errors.Throttled, errors.OutcomeUnknown}:
             self._breaker.failed()
@@ -349,7 +405,7 @@ def _unreached(error: Exception) -> bool:
     return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
 
 
-def _info(blob: Any, key: str) -> ObjectInfo:
+def _info_of(blob: Any, key: str) -> ObjectInfo:
     return ObjectInfo(
         key,
         int(blob.size),

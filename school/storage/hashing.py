@@ -23,14 +23,21 @@ class CountingReader:
         self._wanted_sha256 = sha256
         self._hash = hashlib.sha256()
         self.size_bytes = 0
+        # What the stream itself raised: the caller's, not for providers to translate.
+        self.failure: Exception | None = None
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
     def read(self, count: int = BLOCK_BYTES) -> bytes:
-        """Up to `count` bytes, as the stream gives them; b'' at the end."""
-        data = self._stream.read(count)
+        """Up to `count` bytes, as the stream gives them; b'' at the end. Raises IntegrityError
+        for more than announced, and what the stream raises."""
+        try:
+            data = self._stream.read(count)
+        except Exception as error:
+            self.failure = error
+            raise
         self.size_bytes += len(data)
         self._hash.update(data)
         if self._wanted_size is not None and self.size_bytes > self._wanted_size:

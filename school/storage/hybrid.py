@@ -3,6 +3,8 @@
 Writing goes to the first alone; who uses this layer copies the objects to the others afterwards
 (the same keys, written once like everywhere). Reading asks one after the other, and goes on with
 the next in the middle of an object when a provider breaks off.
+
+Every place has etags of its own: one that `stat` gave fits the place that answered.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from school.storage.errors import NotFound, StorageError
+from school.storage.errors import IntegrityError, NotFound, StorageError
 from school.storage.protocol import Capabilities, Health, ObjectInfo, SignedRequest, StorageProvider
 
 T = TypeVar("T")
@@ -45,19 +47,22 @@ class HybridStorage:
 
     @contextmanager
     def open(
-        self, key: str, *, start: int = 0, length: int | None = None
+        self, key: str, *, start: int = 0, length: int | None = None, if_match: str | None = None
     ) -> Iterator[Iterator[bytes]]:
-        with closing(_blocks(self.members, key, start, length)) as blocks:
+        with closing(_blocks(self.members, key, start, length, if_match)) as blocks:
             first = next(blocks, b"")  # whoever has nothing is to say so now
             yield chain([first] if first else [], blocks)
 
     def stat(self, key: str) -> ObjectInfo:
         return self._first(lambda member: member.stat(key))
 
-    def delete(self, key: str) -> bool:
-        """Everywhere, as far as they answer; raises what the first said that did not."""
-        gone, faults = False, []
-        for member in self.members:
+    def delete(self, key: str, *, if_match: str | None = None) -> bool:
+        """Everywhere, as far as they answer; raises what the first said that did not. With
+        `if_match` the one that commits must agree before the copies are touched."""
+        gone, faults, copies = False, [], self.members
+        if if_match is not None:
+            gone, copies = self._primary.delete(key, if_match=if_match), self.members[1:]
+        for member in copies:
             try:
                 gone = member.delete(key) or gone
             except StorageError as error:
@@ -66,8 +71,8 @@ class HybridStorage:
             raise faults[0]
         return gone
 
-    def copy(self, source: str, target: str) -> ObjectInfo:
-        return self._primary.copy(source, target)
+    def copy(self, source: str, target: str, *, if_absent: bool = True) -> ObjectInfo:
+        return self._primary.copy(source, target, if_absent=if_absent)
 
     def list(self, prefix: str, *, after: str | None = None) -> Iterator[ObjectInfo]:
         """What lies at the one that commits."""
@@ -139,18 +144,26 @@ def _worst(faults: Sequence[StorageError]) -> StorageError:
 
 
 def _blocks(
-    members: Sequence[StorageProvider], key: str, start: int, length: int | None
+    members: Sequence[StorageProvider],
+    key: str,
+    start: int,
+    length: int | None,
+    if_match: str | None,
 ) -> Generator[bytes, None, None]:
     """The blocks of an object; objects never change, so another place goes on where one stopped."""
     sent = 0
     faults: list[StorageError] = []
     for member in members:
         left = None if length is None else length - sent
+        # Whoever goes on has another etag; that the version is the right one was seen before.
+        version = None if sent else if_match
         try:
-            with member.open(key, start=start + sent, length=left) as blocks:
+            with member.open(key, start=start + sent, length=left, if_match=version) as blocks:
                 for block in blocks:
                     sent += len(block)
                     yield block
+        except IntegrityError:
+            raise  # wrong bytes are out already; no other place can take them back
         except StorageError as error:
             faults.append(error)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-from school.storage.errors import StorageError
+from school.storage.errors import Denied
 
 _KEY = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
 LONGEST = 200
@@ -18,7 +18,7 @@ def new_key(area: str = "blob") -> str:
 
 
 def check_key(key: str) -> str:
-    """The key itself. Raises StorageError for one we would never make."""
+    """The key itself. Raises Denied for one we would never make."""
     if len(key) > LONGEST or not _KEY.fullmatch(key):
-        raise StorageError("This is not a key of ours.", key=key)
+        raise Denied("This is not a key of ours.", key=key)
     return key

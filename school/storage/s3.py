@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,11 +15,11 @@ from botocore.client import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionClosedError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
-    HTTPClientError,
-    ReadTimeoutError,
+    NoCredentialsError,
+    PartialCredentialsError,
 )
 
 from school.storage import errors
@@ -38,6 +39,7 @@ from school.storage.signing import expiry
 
 _CODES: dict[str, type[errors.StorageError]] = {
     "404": errors.NotFound, "NoSuchKey": errors.NotFound, "NotFound": errors.NotFound,
+    "NoSuchUpload": errors.Unavailable,
     "412": errors.AlreadyExists, "PreconditionFailed": errors.AlreadyExists,
     "ConditionalRequestConflict": errors.AlreadyExists,
     "403": errors.Denied, "AccessDenied": errors.Denied, "InvalidAccessKeyId": errors.Denied,
@@ -45,6 +47,12 @@ _CODES: dict[str, type[errors.StorageError]] = {
     "BadDigest": errors.IntegrityError, "XAmzContentSHA256Mismatch": errors.IntegrityError,
     "SlowDown": errors.Throttled, "503": errors.Throttled, "429": errors.Throttled,
 }  # fmt: skip
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+_NOT_REACHED = (EndpointConnectionError, ConnectTimeoutError)
+# What our own reading of an answer raises when a field is missing or is not what it should be.
+_NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
+# In the metadata of an object: what we counted, or were told, before the first byte left.
+SHA256 = "sha256"
 _STORE_FAILED = (errors.Unavailable, errors.Throttled, errors.OutcomeUnknown)
 _SERVER_FAILED = 500
 
@@ -119,9 +127,13 @@ class S3Storage:
     ) -> ObjectInfo:
         reader = CountingReader(stream, size=size, sha256=sha256)
         first = reader.read_full(PART_BYTES)
-        about = {"ContentType": content_type, "Metadata": dict(metadata or {})}
+        known = sha256
         if len(first) < PART_BYTES:
             reader.check()
+            known = reader.sha256
+        proof = {SHA256: known} if known else {}
+        about = {"ContentType": content_type, "Metadata": {**(metadata or {}), **proof}}
+        if len(first) < PART_BYTES:
             etag = self._put_whole(key, first, reader.sha256, about)
         else:
             etag = self._put_parts(key, first, reader, about)
@@ -150,7 +162,7 @@ class S3Storage:
                 **proof,
                 **about,
             )
-        return str(answer["ETag"]).strip('"')
+            return str(answer["ETag"]).strip('"')
 
     def _put_parts(
         self, key: str, first: bytes, reader: CountingReader, about: dict[str, Any]
@@ -166,15 +178,16 @@ class S3Storage:
             reader.check()
             with self._asking(key, changes=True):
                 answer = self._writer.complete_multipart_upload(
-                    **place, MultipartUpload={"Parts": parts}
+                    **place, IfNoneMatch="*", MultipartUpload={"Parts": parts}
                 )
+                etag = str(answer["ETag"]).strip('"')
             done = True
         finally:
             if not done:
                 # Unreachable now: the provider's own rule for unfinished uploads cleans it.
                 with suppress(ClientError, BotoCoreError):
-                    self._client.abort_multipart_upload(**place)
-        return str(answer["ETag"]).strip('"')
+                    self._writer.abort_multipart_upload(**place)
+        return etag
 
     def _send_parts(
         self, key: str, place: dict[str, Any], first: bytes, reader: CountingReader
@@ -185,7 +198,8 @@ class S3Storage:
                 answer = self._client.upload_part(
                     **place, PartNumber=number, Body=data, ContentMD5=md5_base64(data)
                 )
-            yield {"ETag": answer["ETag"], "PartNumber": number}
+                sent = {"ETag": answer["ETag"], "PartNumber": number}
+            yield sent
             data, number = reader.read_full(PART_BYTES), number + 1
 
     def _refuse_taken(self, key: str) -> None:
@@ -197,54 +211,78 @@ class S3Storage:
 
     @contextmanager
     def open(
-        self, key: str, *, start: int = 0, length: int | None = None
+        self, key: str, *, start: int = 0, length: int | None = None, if_match: str | None = None
     ) -> Iterator[Iterator[bytes]]:
-        if length == 0:
+        answer = self._ask_for_bytes(key, start, length, if_match)
+        if answer is None:
             yield iter(())
             return
+        with closing(answer["Body"]) as body:
+            yield self._blocks(key, body, answer.get("Metadata", {}).get(SHA256))
+
+    def _ask_for_bytes(
+        self, key: str, start: int, length: int | None, if_match: str | None
+    ) -> dict[str, Any] | None:
+        """The answer with its body still to be read; its sha256 only where all of it comes.
+        None when nothing is asked for, or only what lies beyond the end."""
+        if length == 0:
+            self._check_version(key, if_match)
+            return None
         end = "" if length is None else str(start + length - 1)
         ranged = {"Range": f"bytes={start}-{end}"} if start or length is not None else {}
+        matching = {} if if_match is None else {"IfMatch": f'"{if_match}"'}
         try:
             with self._asking(key):
-                body = self._client.get_object(Bucket=self._bucket, Key=self._full(key), **ranged)[
-                    "Body"
-                ]
-        except errors.PreconditionFailed:  # beyond the end: nothing to read, as on a disk
-            yield iter(())
-            return
-        try:
-            yield self._blocks(key, body)
-        finally:
-            body.close()
+                answer: dict[str, Any] = self._client.get_object(
+                    Bucket=self._bucket, Key=self._full(key), **ranged, **matching
+                )
+                _ = answer["ETag"]  # a page of somebody's proxy has none
+        except _BeyondEnd:
+            return None
+        if ranged:
+            _refuse_other_range(answer, key, start)
+        return answer
 
-    def _blocks(self, key: str, body: Any) -> Iterator[bytes]:
+    def _blocks(self, key: str, body: Any, sha256: str | None) -> Iterator[bytes]:
+        digest = hashlib.sha256()
         with self._asking(key):
-            yield from body.iter_chunks(BLOCK_BYTES)
+            for block in body.iter_chunks(BLOCK_BYTES):
+                digest.update(block)
+                yield block
+        if sha256 is not None and digest.hexdigest() != sha256:
+            raise errors.IntegrityError("The object is not what was stored.", key=key)
 
     def stat(self, key: str) -> ObjectInfo:
         with self._asking(key):
             found = self._client.head_object(Bucket=self._bucket, Key=self._full(key))
-        return ObjectInfo(
-            key,
-            found["ContentLength"],
-            found["ETag"].strip('"'),
-            found["LastModified"],
-            found.get("ContentType"),
-            None,
-            found.get("Metadata", {}),
-        )
+            return ObjectInfo(
+                key,
+                found["ContentLength"],
+                found["ETag"].strip('"'),
+                found["LastModified"],
+                found.get("ContentType"),
+                None,
+                found.get("Metadata", {}),
+            )
 
-    def delete(self, key: str) -> bool:
+    def delete(self, key: str, *, if_match: str | None = None) -> bool:
+        # Few stores compare while deleting, so we look before; keys are written once, so nothing
+        # else can lie there a moment later.
         try:
-            self.stat(key)
+            self._check_version(key, if_match)
         except errors.NotFound:
             return False
         with self._asking(key):
             self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
         return True
 
-    def copy(self, source: str, target: str) -> ObjectInfo:
-        self._refuse_taken(target)
+    def _check_version(self, key: str, etag: str | None) -> None:
+        if self.stat(key).etag != etag and etag is not None:
+            raise errors.PreconditionFailed("The object is another version.", key=key)
+
+    def copy(self, source: str, target: str, *, if_absent: bool = True) -> ObjectInfo:
+        if if_absent:
+            self._refuse_taken(target)
         with self._asking(source, changes=True):
             self._writer.copy_object(
                 Bucket=self._bucket,
@@ -261,6 +299,7 @@ class S3Storage:
         )
         with self._asking():
             for page in pages:
+                _ = page["IsTruncated"]  # without it this is no list, let alone an empty one
                 for found in page.get("Contents", []):
                     yield ObjectInfo(
                         found["Key"].removeprefix(self._prefix),
@@ -279,16 +318,13 @@ class S3Storage:
         content_type: str = "application/octet-stream",
         claims: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> SignedRequest:
-        url = self._client.generate_presigned_url(
+        url = self._sign(
             "get_object",
-            ExpiresIn=int(expires.total_seconds()),
-            Params={
-                "Bucket": self._bucket,
-                "Key": self._full(key),
-                "ResponseContentDisposition": content_disposition(disposition, filename),
-                "ResponseContentType": content_type,
-                "ResponseCacheControl": "private, no-store",
-            },
+            key,
+            expires,
+            ResponseContentDisposition=content_disposition(disposition, filename),
+            ResponseContentType=content_type,
+            ResponseCacheControl="private, no-store",
         )
         return SignedRequest("GET", url, {}, expiry(expires))
 
@@ -296,17 +332,14 @@ class S3Storage:
         self, key: str, *, expires: timedelta, size: int, content_type: str, sha256: str
     ) -> SignedRequest:
         checksum = hex_to_base64(sha256)
-        url = self._client.generate_presigned_url(
+        url = self._sign(
             "put_object",
-            ExpiresIn=int(expires.total_seconds()),
-            Params={
-                "Bucket": self._bucket,
-                "Key": self._full(key),
-                "ContentType": content_type,
-                "ContentLength": size,
-                "ChecksumSHA256": checksum,
-                "IfNoneMatch": "*",
-            },
+            key,
+            expires,
+            ContentType=content_type,
+            ContentLength=size,
+            ChecksumSHA256=checksum,
+            IfNoneMatch="*",
         )
         headers = {
             "Content-Type": content_type,
@@ -315,6 +348,17 @@ class S3Storage:
             "If-None-Match": "*",
         }
         return SignedRequest("PUT", url, headers, expiry(expires))
+
+    def _sign(self, act: str, key: str, expires: timedelta, **bound: Any) -> str:
+        params = {"Bucket": self._bucket, "Key": self._full(key), **bound}
+        try:
+            return str(
+                self._client.generate_presigned_url(
+                    act, ExpiresIn=int(expires.total_seconds()), Params=params
+                )
+            )
+        except _NO_CREDENTIALS as error:
+            raise errors.Denied("Links need credentials that can sign.", key=key) from error
 
     def local_path(self, key: str) -> Path | None:  # noqa: ARG002 - the bytes are elsewhere
         return None
@@ -367,24 +411,38 @@ class S3Storage:
             else:
                 self._breaker.succeeded()
             raise refusal from error
-        except (EndpointConnectionError, ConnectTimeoutError) as error:
+        except _NO_CREDENTIALS as error:
+            raise errors.Denied("There are no credentials for the storage.", key=key) from error
+        except _NOT_REACHED as error:
             self._breaker.failed()
             raise errors.Unavailable("The storage cannot be reached.", key=key) from error
-        except (ReadTimeoutError, ConnectionClosedError, HTTPClientError) as error:
+        except (BotoCoreError, *_NONSENSE) as error:
+            # It stopped in the middle of an answer, or gave one that cannot be read.
             self._breaker.failed()
             kind = errors.OutcomeUnknown if changes else errors.Unavailable
-            raise kind("The storage stopped answering.", key=key) from error
-        except BotoCoreError as error:
-            self._breaker.failed()
-            raise errors.Unavailable(f"The storage client says: {error}", key=key) from error
+            raise kind("The storage stopped answering, or makes no sense.", key=key) from error
         self._breaker.succeeded()
+
+
+class _BeyondEnd(errors.PreconditionFailed):
+    """The range begins behind the last byte: nothing to read, as on a disk. Never leaves here."""
 
 
 def _translate(error: ClientError, key: str | None, *, changes: bool) -> errors.StorageError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     if code in {"416", "InvalidRange"}:
-        return errors.PreconditionFailed("Beyond the end of the object.", key=key)
+        return _BeyondEnd("Beyond the end of the object.", key=key)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     failed = errors.OutcomeUnknown if changes and status >= _SERVER_FAILED else errors.Unavailable
     kind = _CODES.get(code) or _CODES.get(str(status)) or failed
+    if kind is errors.AlreadyExists and not changes:
+        kind = errors.PreconditionFailed
     return kind(f"The storage answers {code or status}.", key=key)
+
+
+def _refuse_other_range(answer: dict[str, Any], key: str, start: int) -> None:
+    """A store or proxy that ignores ranges would pass the wrong bytes off as the right ones."""
+    if not str(answer.get("ContentRange", "")).startswith(f"bytes {start}-"):
+        answer["Body"].close()
+        raise errors.Unavailable("The storage sent another range.", key=key)
+    answer["Metadata"] = {}

@@ -1,5 +1,5 @@
 """A Google Cloud Storage emulator, started by the tests. It ignores generation preconditions and
-signatures: tests that must fail on a forged link verify the link itself (tests/storage/verify.py)."""
+signatures: tests that must fail on a forged link ask through the gate (tests/servers/gcs_gate.py)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def gcs_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def gcs_key() -> tuple[service_account.Credentials, rsa.RSAPublicKey]:
+    """The same for a whole test run."""
+    return make_gcs_key()
+
+
+def make_gcs_key() -> tuple[service_account.Credentials, rsa.RSAPublicKey]:
     """Credentials that can sign, made here, and the public half to verify with."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(

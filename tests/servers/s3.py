@@ -1,5 +1,5 @@
 """An S3-speaking server (moto), started by the tests. It does not check signatures: tests that
-must fail on a forged link verify the link itself (tests/storage/verify.py)."""
+must fail on a forged link ask radosgw, which does (tests/servers/radosgw.py)."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ class Flaky(LocalStorage):
 
     @contextmanager
     def open(
-        self, key: str, *, start: int = 0, length: int | None = None
+        self, key: str, *, start: int = 0, length: int | None = None, if_match: str | None = None
     ) -> Iterator[Iterator[bytes]]:
         self._answer()
-        with super().open(key, start=start, length=length) as blocks:
+        with super().open(key, start=start, length=length, if_match=if_match) as blocks:
             yield self._some(blocks)
 
     def _some(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -46,9 +46,9 @@ class Flaky(LocalStorage):
         self._answer()
         return super().stat(key)
 
-    def delete(self, key: str) -> bool:
+    def delete(self, key: str, *, if_match: str | None = None) -> bool:
         self._answer()
-        return super().delete(key)
+        return super().delete(key, if_match=if_match)
 
     def healthcheck(self, timeout_s: float = 2.0) -> Health:
         return Health(False, 0, "away") if self.away else super().healthcheck(timeout_s)
@@ -147,3 +147,26 @@ def test_a_copy_that_is_away_does_not_stop_the_school(first: Flaky, second: Flak
     assert (health.ok, "away: second" in health.detail) == (True, True)
     assert [one.name for one in members_of(hybrid)] == ["local", "second"]
     assert list(members_of(first)) == [first]
+
+
+def test_an_etag_fits_whoever_gave_it(first: Flaky, second: Flaky, key: str) -> None:
+    hybrid = HybridStorage(first, second)
+    for place in (first, second):
+        with hybrid.open(key, if_match=place.stat(key).etag) as blocks:
+            assert b"".join(blocks) == DATA
+    first.breaks_after = BLOCK_BYTES + 7  # whoever goes on has another etag
+    with hybrid.open(key, if_match=first.stat(key).etag) as blocks:
+        assert b"".join(blocks) == DATA
+    with pytest.raises(errors.PreconditionFailed):
+        hybrid.open(key, if_match="nobody's").__enter__()
+
+
+def test_the_copies_stay_when_another_version_was_meant(
+    first: Flaky, second: Flaky, key: str
+) -> None:
+    hybrid = HybridStorage(first, second)
+    with pytest.raises(errors.PreconditionFailed):
+        hybrid.delete(key, if_match=second.stat(key).etag)
+    assert second.stat(key).size_bytes == len(DATA)
+    assert hybrid.delete(key, if_match=first.stat(key).etag) is True
+    assert hybrid.delete(key) is False

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-import subprocess
-import sys
-import textwrap
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import pytest
 from school.storage import errors
 from school.storage.factory import open_storage, storage_url_problem
 from school.storage.keys import new_key
-from school.storage.local import LocalStorage
+from school.storage.local import LocalStorage, _blocks
 
 
 @pytest.fixture
@@ -83,34 +81,84 @@ def test_parts_of_broken_uploads_are_swept_when_old(disk: LocalStorage, tmp_path
     assert [p.name for p in parts.iterdir()] == ["new.part"]
 
 
-def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
-    """256 MiB in and out, in a process of its own; the bound is two blocks above idle."""
-    program = textwrap.dedent("""
-        import resource, sys
-        from pathlib import Path
-        from school.storage.local import LocalStorage
+def test_a_folder_that_leads_elsewhere_is_refused(disk: LocalStorage, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret").write_text("secret")
+    os.symlink(elsewhere, tmp_path / "files" / "blob")
+    acts: list[Callable[[], object]] = [
+        lambda: disk.stat("blob/secret"),
+        lambda: disk.delete("blob/secret"),
+        lambda: disk.local_path("blob/secret"),
+        lambda: disk.put("blob/new", io.BytesIO(b"x")),
+        lambda: disk.copy("blob/secret", "other/new"),
+        lambda: disk.open("blob/secret").__enter__(),
+    ]
+    for act in acts:
+        with pytest.raises(errors.Denied):
+            act()
+    assert [path.name for path in elsewhere.iterdir()] == ["secret"]
+    assert list(disk.list("")) == []
 
-        class Zeros:
-            left = 256 * 1024 * 1024
-            def read(self, count):
-                count = min(count, self.left); self.left -= count
-                return bytes(count)
 
-        disk = LocalStorage(Path(sys.argv[1]), signing_keys=["k" * 40])
-        idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        disk.put("blob/large", Zeros())
-        with disk.open("blob/large") as blocks:
-            assert sum(map(len, blocks)) == 256 * 1024 * 1024
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle)
-    """)
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        check=True,
-    )
-    assert int(done.stdout) < 16 * 1024
+def test_a_folder_is_no_object(disk: LocalStorage) -> None:
+    disk.put("blob/aa/x", io.BytesIO(b"x"))
+    for key in ("blob/aa", "blob/aa/x/y"):
+        with pytest.raises(errors.NotFound):
+            disk.stat(key)
+        with pytest.raises(errors.NotFound):
+            disk.open(key).__enter__()
+        assert disk.delete(key) is False
+        with pytest.raises(errors.AlreadyExists):
+            disk.put(key, io.BytesIO(b"y"))
+    assert [info.key for info in disk.list("")] == ["blob/aa/x"]
+
+
+def test_a_disk_that_is_not_mounted_has_not_lost_its_files(
+    disk: LocalStorage, tmp_path: Path
+) -> None:
+    key = new_key()
+    disk.put(key, io.BytesIO(b"x"))
+    (tmp_path / "files").rename(tmp_path / "unmounted")
+    acts: list[Callable[[], object]] = [
+        lambda: disk.stat(key),
+        lambda: disk.delete(key),
+        lambda: disk.put(new_key(), io.BytesIO(b"x")),
+        lambda: disk.open(key).__enter__(),
+        lambda: list(disk.list("")),
+    ]
+    for act in acts:
+        with pytest.raises(errors.Unavailable):
+            act()
+    assert not disk.healthcheck().ok
+    (tmp_path / "unmounted").rename(tmp_path / "files")
+    assert disk.stat(key).size_bytes == 1
+
+
+def test_a_disk_that_cannot_be_read_says_so() -> None:
+    class Broken(io.BytesIO):
+        def read(self, count: int | None = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(errors.Unavailable, match="Input/output error"):
+        list(_blocks(Broken(), "blob/x", 0, None))
+
+
+def test_without_hard_links_a_failed_move_frees_the_key(
+    disk: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    key = new_key()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", refuse)
+        patch.setattr(Path, "replace", refuse)
+        with pytest.raises(errors.Unavailable):
+            disk.put(key, io.BytesIO(b"x"))
+    with pytest.raises(errors.NotFound):
+        disk.stat(key)
+    disk.put(key, io.BytesIO(b"x"))
 
 
 @pytest.mark.parametrize(
