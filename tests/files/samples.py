@@ -33,15 +33,31 @@ def zipped(parts: dict[str, bytes | str], *, stored_first: bool = False) -> byte
     return out.getvalue()
 
 
-def word(**more: bytes) -> bytes:
-    return zipped(
-        {"[Content_Types].xml": "<Types/>", "word/document.xml": "<w/>"}
-        | {name.replace("__", "/"): data for name, data in more.items()}
+_OOXML = "application/vnd.openxmlformats-officedocument."
+_MAIN_TYPES = {
+    "word/document.xml": f"{_OOXML}wordprocessingml.document.main+xml",
+    "xl/workbook.xml": f"{_OOXML}spreadsheetml.sheet.main+xml",
+    "ppt/presentation.xml": f"{_OOXML}presentationml.presentation.main+xml",
+}
+
+
+def types(part: str, content_type: str | None = None) -> str:
+    """[Content_Types].xml naming one main part."""
+    told = content_type or _MAIN_TYPES[part]
+    return (
+        '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+        '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="xml" ContentType="application/xml"/>'
+        f'<Override PartName="/{part}" ContentType="{told}"/></Types>'
     )
 
 
+def word(**more: bytes) -> bytes:
+    return office("word/document.xml", **{n.replace("__", "/"): data for n, data in more.items()})
+
+
 def office(part: str, **more: bytes | str) -> bytes:
-    return zipped({"[Content_Types].xml": "<Types/>", part: "<x/>", **more})
+    return zipped({"[Content_Types].xml": types(part), part: "<x/>", **more})
 
 
 def open_document(kind: str) -> bytes:
@@ -73,7 +89,6 @@ GOOD: dict[str, tuple[bytes, str]] = {
     "drawing.png": (picture("PNG"), "image/png"),
     "screen.webp": (picture("WEBP"), "image/webp"),
     "small.gif": (picture("GIF"), "image/gif"),
-    "phone.heic": (b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40, "image/heic"),
     "report.pdf": (PDF, "application/pdf"),
     "letter.docx": (
         word(),
@@ -103,7 +118,7 @@ GOOD: dict[str, tuple[bytes, str]] = {
     "mz.txt": (b"MZ is how this letter begins.", "text/plain"),
 }
 
-_BOMB = b"\x00" * (60 * 1024 * 1024)
+_BOMB = b"<x>" + b" " * (60 * 1024 * 1024) + b"</x>"
 
 # name, content (made when asked), a piece of the sentence that must be shown
 HOSTILE: list[tuple[str, Callable[[], bytes], str]] = [
@@ -127,8 +142,8 @@ HOSTILE: list[tuple[str, Callable[[], bytes], str]] = [
     ("macro.docx", lambda: office("word/document.xml", **{"word/vbaProject.bin": b"x"}), "macro"),
     ("inside.xlsx", lambda: office("xl/workbook.xml", **{"xl/run.exe": b"MZ"}), "program"),
     ("nested.docx", lambda: office("word/document.xml", **{"word/more.zip": b"PK"}), "archive"),
-    ("up.docx", lambda: office("word/document.xml", **{"../../etc/passwd": b"x"}), "damaged"),
-    ("back.docx", lambda: office("word/document.xml", **{"..\\..\\boot.ini": b"x"}), "damaged"),
+    ("up.docx", lambda: office("word/document.xml", **{"../../etc/passwd": b"x"}), "can harm"),
+    ("back.docx", lambda: office("word/document.xml", **{"..\\..\\boot.ini": b"x"}), "can harm"),
     ("bomb.docx", lambda: office("word/document.xml", **{"word/big.xml": _BOMB}), "unpacks"),
     (
         "parts.docx",
@@ -151,6 +166,7 @@ HOSTILE: list[tuple[str, Callable[[], bytes], str]] = [
     ("fake.gif", lambda: b"GIF89a", "damaged"),
     ("flood.png", lambda: huge_picture(30_000, 30_000), "too large"),
     ("wide.png", lambda: huge_picture(12_000, 12_000), "too large"),
+    ("phone.heic", lambda: b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40, "HEIC"),
     ("song.mp3", lambda: b"ID3\x03\x00" + b"\x00" * 200, "sound"),
     ("film.mp4", lambda: b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 200, "sound"),
     ("all.gz", lambda: b"\x1f\x8b\x08" + b"\x00" * 100, "archive"),

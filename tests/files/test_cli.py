@@ -44,6 +44,23 @@ def test_another_school_s_files_are_not_listed(app: Any, school: Any, other_scho
     assert run("list", "--school", other_school.slug).output == ""
 
 
+def test_the_only_school_needs_no_naming(app: Any, school: Any) -> None:
+    with school_scope(school.id):
+        make_file(make_owner(), filename="Report.pdf")
+
+    assert "Report.pdf" in run("list").output
+
+
+def test_of_several_schools_one_must_be_named(app: Any, school: Any, other_school: Any) -> None:
+    told = run("list")
+    assert told.exit_code == 2
+    assert other_school.slug in told.output
+
+
+def test_fewer_than_one_is_wrong_usage(app: Any, school: Any) -> None:
+    assert run("list", "--limit", "-1").exit_code == 2
+
+
 def test_a_school_that_is_not_there_is_named(app: Any) -> None:
     with pytest.raises(NotFound, match="nowhere"):
         run("list", "--school", "nowhere")

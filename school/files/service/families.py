@@ -82,11 +82,15 @@ KINDS: dict[str, Kind] = {
 BY_EXTENSION = {ext: kind for kind in KINDS.values() for ext in kind.extensions}
 BY_CONTENT_TYPE = {kind.content_type: kind for kind in KINDS.values()}
 
+# Known, so that one kept earlier is still called by its name; not taken any more, because its
+# metadata (where and when it was taken) cannot be removed here.
+TAKEN = frozenset(KINDS) - {"heic"}
+
 PURPOSES: dict[str, Purpose] = {
     purpose.code: purpose
     for purpose in (
-        Purpose("document", frozenset(KINDS)),
-        Purpose("medical", frozenset(KINDS), is_sensitive=True),
+        Purpose("document", TAKEN),
+        Purpose("medical", TAKEN, is_sensitive=True),
         Purpose("photo", frozenset({"jpeg", "png", "webp", "gif"}), most_mib=20),
     )
 }

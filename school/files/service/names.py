@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import unicodedata
 
 LONGEST = 150
 LONGEST_BYTES = 240
 LONGEST_EXTENSION = 16
 _RESERVED = frozenset(
-    ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
+    ["con", "prn", "aux", "nul", "conin$", "conout$"]
+    + [f"{port}{n}" for port in ("com", "lpt") for n in range(10)]
 )
 # Control, format (bidi, zero-width), surrogates, private use, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters and marks by category, but nothing is drawn for them: fillers, joiners, variants.
+_UNSEEN_LETTERS = frozenset(
+    map(
+        chr,
+        itertools.chain(
+            (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+            range(0x180B, 0x1810),
+            range(0xFE00, 0xFE10),
+            range(0xE0100, 0xE01F0),
+        ),
+    )
+)
 
 
 def clean_name(given: str | None) -> str:
     """The name as it is kept: no folders, nothing unseen, safe on every system; else 'file'."""
     name = (given or "").replace("\\", "/").rpartition("/")[2]
     name = unicodedata.normalize("NFC", "".join(c if _is_seen(c) else "" for c in name))
-    name = _shorten(" ".join(name.split()).rstrip(". ").lstrip())
-    if not name.strip("."):
+    name = " ".join(name.split()).rstrip(". ").lstrip()
+    if not name:
         return "file"
-    return f"_{name}" if _is_reserved(name) else name
+    return _shorten(f"_{name}" if _is_reserved(name) else name)
 
 
 def extension_of(name: str) -> str:
@@ -33,32 +48,34 @@ def extension_of(name: str) -> str:
 
 def with_extension(name: str, extension: str) -> str:
     """The name, with this extension in place of its own."""
-    own = extension_of(name)
-    stem = name[: -len(own) - 1] if own else name
-    return clean_name(f"{stem}.{extension}")
+    return clean_name(f"{_split(name)[0]}.{extension}")
+
+
+def _split(name: str) -> tuple[str, str]:
+    """('Report', '.PDF') of 'Report.PDF', as it is written."""
+    stem, dot, extension = name.rpartition(".")
+    return (stem, dot + extension) if extension_of(name) else (name, "")
 
 
 def _is_seen(char: str) -> bool:
-    return unicodedata.category(char) not in _UNSEEN
+    return unicodedata.category(char) not in _UNSEEN and char not in _UNSEEN_LETTERS
 
 
 def _is_reserved(name: str) -> bool:
     """Windows opens a device, not a file, for CON, COM1.txt and the like."""
-    stem = unicodedata.normalize("NFKC", name).casefold().partition(".")[0]
-    return stem.strip() in _RESERVED
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return re.split(r"[.:]", plain)[0].strip() in _RESERVED
 
 
 def _shorten(name: str) -> str:
-    """At most 150 characters and 240 bytes, counting a mark before a reserved name."""
+    """At most 150 characters and 240 bytes; the extension stays."""
     if _fits(name):
         return name
-    extension = extension_of(name)
-    tail = f".{extension}" if extension else ""
-    stem = name[: -len(tail)] if tail else name
+    stem, tail = _split(name)
     while stem and not _fits(stem + tail):
         stem = stem[:-1]
     return stem.rstrip(". ") + tail
 
 
 def _fits(name: str) -> bool:
-    return len(name) < LONGEST and len(name.encode()) < LONGEST_BYTES
+    return len(name) <= LONGEST and len(name.encode()) <= LONGEST_BYTES

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from io import BytesIO
 from typing import IO
 
 from PIL import Image, ImageOps
 
-from school.files.service.content import MOST_PIXELS, Refused
+from school.files.service.pictures import opened
 
 LARGEST_SIDE = 640
 WHITE = (255, 255, 255)
@@ -16,21 +15,11 @@ WHITE = (255, 255, 255)
 
 def redraw(stream: IO[bytes]) -> BytesIO:
     """A JPEG of at most 640 × 640 dots. Raises Refused for one that cannot be drawn."""
-    stream.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(stream, formats=("JPEG", "PNG", "WEBP", "GIF")) as sent:
-                return _drawn(sent)
-    except Image.DecompressionBombError:
-        raise Refused("pixels") from None
-    except (OSError, ValueError, SyntaxError, EOFError):
-        raise Refused("damaged_picture") from None
+    with opened(stream) as (sent, _):
+        return _drawn(sent)
 
 
 def _drawn(sent: Image.Image) -> BytesIO:
-    if sent.width * sent.height > MOST_PIXELS:
-        raise Refused("pixels")
     # A JPEG can be read at a fraction of its size, which saves most of the memory.
     sent.draft("RGB", (LARGEST_SIDE * 2, LARGEST_SIDE * 2))
     upright = ImageOps.exif_transpose(sent)

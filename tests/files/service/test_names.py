@@ -39,6 +39,15 @@ from school.files.service.names import clean_name, extension_of, with_extension
         ("<script>alert(1)<\\script>.pdf", "script>.pdf"),
         ('quote".pdf', 'quote".pdf'),
         ("e\u0301.pdf", "\u00e9.pdf"),
+        ("LPT⁹.log", "_LPT⁹.log"),
+        ("ＡＵＸ.txt", "_ＡＵＸ.txt"),
+        ("con .txt", "_con .txt"),
+        ("CONIN$.txt", "_CONIN$.txt"),
+        ("nul:stream.txt", "_nul:stream.txt"),
+        ("hangul\u3164filler.pdf", "hangulfiller.pdf"),
+        ("joined\u034ftwo\ufe0f.pdf", "joinedtwo.pdf"),
+        ("isolated\u2067\u2069.pdf", "isolated.pdf"),
+        ("line\u2028two.pdf", "linetwo.pdf"),
     ],
 )
 def test_a_name_is_kept_as_data(given_name: str | None, kept: str) -> None:
@@ -61,6 +70,20 @@ def test_a_long_name_keeps_its_extension() -> None:
 
     assert name.endswith("ж.pdf")
     assert len(name.encode()) <= 240
+
+
+@pytest.mark.parametrize("length", [149, 150, 151])
+def test_a_name_may_be_150_characters_long_and_no_longer(length: int) -> None:
+    kept = clean_name("n" * (length - 4) + ".PDF")
+
+    assert len(kept) == min(length, 150)
+    assert kept.endswith("n.PDF")
+
+
+def test_an_extension_is_cut_off_as_it_is_written() -> None:
+    # Folded to small letters, this extension is longer than it is written.
+    assert with_extension("Report.ẞ", "pdf") == "Report.pdf"
+    assert clean_name("n" * 200 + ".ẞ") == "n" * 148 + ".ẞ"
 
 
 def test_extensions_are_read_and_replaced() -> None:
