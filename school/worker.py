@@ -21,6 +21,7 @@ from huey.consumer import Consumer
 from school.accounts.service.attempts import forget_old_attempts
 from school.db import db
 from school.jobs import queue
+from school.mail.service import forget_old_texts
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from school.web.idempotency import forget_old_answers
@@ -137,6 +138,7 @@ class HouseKept(NamedTuple):
 
 def keep_house(app: Flask) -> HouseKept:
     """What is to be done every night. A big installation's timer calls it, a small one's worker."""
+    forget_old_texts()
     return HouseKept(
         sweep_sessions(app),
         forget_old_attempts(),

@@ -26,6 +26,7 @@ SECURED = [
     "gender",
     "guardian",
     "idempotency_key",
+    "invitation",
     "search_entry",
     "search_word",
     "storage_task",
@@ -115,6 +116,8 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=320), nullable=False),
         sa.Column("username", sa.String(length=60), nullable=True),
         sa.Column("password", sa.String(length=255), nullable=True),
+        sa.Column("password_set_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tokens_ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("display_name", sa.String(length=200), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("is_platform_admin", sa.Boolean(), nullable=False),
@@ -132,6 +135,7 @@ def upgrade() -> None:
         sa.Column("login_count", sa.Integer(), nullable=True),
         sa.Column("tf_primary_method", sa.String(length=64), nullable=True),
         sa.Column("tf_totp_secret", sa.String(length=255), nullable=True),
+        sa.Column("last_code_step", sa.Integer(), nullable=True),
         sa.Column("mf_recovery_codes", JSON, nullable=True),
         sa.Column("fs_webauthn_user_handle", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -513,6 +517,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_message")),
     )
     op.create_index("ix_mail_message_state", "mail_message", ["state", "id"], unique=False)
+    op.create_table(
+        "invitation",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("display_name", sa.String(length=200), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "role IN ('administrator', 'registrar', 'teacher', 'guardian', 'student')",
+            name=op.f("ck_invitation_role_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_invitation_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_invitation")),
+        sa.UniqueConstraint("school_id", "email", name=op.f("uq_invitation_school_id_email")),
+    )
     op.create_table(
         "membership",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1061,6 +1089,7 @@ def downgrade() -> None:
     op.drop_table("search_entry")
     op.drop_table("one_time_link")
     op.drop_table("membership")
+    op.drop_table("invitation")
     op.drop_table("mail_message")
     op.drop_table("job")
     op.drop_table("idempotency_key")

@@ -30,7 +30,7 @@ def list_schools() -> Said:
 @users.arguments(schemas.UsersQuery, location="query")
 @users.response(200, page_schema(schemas.UserSchema))
 def list_users(wanted: Said) -> Said:
-    """People of the school, by name."""
+    """People of the school, by name; an invited one has the id of the invitation until then."""
     page = queries.list_members(
         current_school_id(),
         search=wanted["q"],
@@ -44,10 +44,11 @@ def list_users(wanted: Said) -> Said:
 
 def _user(member: queries.Member) -> Said:
     return {
-        "id": member.user_id,
+        "id": member.id,
         "display_name": member.display_name,
         "email": member.email,
         "roles": list(member.roles),
+        "state": member.state.value,
         "is_active": member.is_active,
         "last_seen_at": member.last_seen_at,
     }

@@ -9,7 +9,15 @@ from zoneinfo import available_timezones
 from flask import current_app, g, request
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
-from flask_security import LoginForm, MfRecoveryForm, TwoFactorVerifyCodeForm, VerifyForm
+from flask_login import current_user  # type: ignore[import-untyped]
+from flask_security import (
+    ChangePasswordForm,
+    LoginForm,
+    MfRecoveryForm,
+    TwoFactorVerifyCodeForm,
+    VerifyForm,
+)
+from flask_security.utils import get_message
 from wtforms import (
     EmailField,
     FileField,
@@ -96,6 +104,7 @@ class SignInForm(LoginForm):
                 account_id=self.user.id if self.user else None,
                 address=request.remote_addr or "",
                 pepper=pepper(),
+                password_set_at=self.user.password_set_at if self.user else None,
             )
         except TooMany as error:
             self.status, self.retry_after_s = 429, error.retry_after_s
@@ -157,6 +166,21 @@ class StillYouForm(_SecondStep, VerifyForm):
     """The password, once more."""
 
 
+class ChangeForm(_SecondStep, ChangePasswordForm):
+    """The password until now, and a new one. Whoever finds an open session guesses no longer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = current_user
+
+    def validate(self, **kwargs: Any) -> bool:
+        if super().validate(**kwargs):
+            return True
+        if get_message("INVALID_PASSWORD")[0] in self.password.errors:
+            self.user.track_failed_authn("password")
+        return False
+
+
 class RecoveryForm(_SecondStep, MfRecoveryForm):
     """A recovery code."""
 
@@ -166,6 +190,14 @@ class RecoveryForm(_SecondStep, MfRecoveryForm):
         if self.user is not None and self.retry_after_s is None:
             self.user.track_failed_authn("recovery code", True)
         return False
+
+
+class ForgottenForm(Form):
+    """Where to send the link."""
+
+    email = EmailField(
+        _l("E-mail"), validators=[required(_l("Type an e-mail address.")), Length(max=320)]
+    )
 
 
 class NewPasswordForm(Form):
@@ -179,6 +211,10 @@ class NewPasswordForm(Form):
             Length(max=LONGEST_PASSWORD, message=_l("Use at most 200 characters.")),
         ],
     )
+
+
+class AcceptForm(Form):
+    """Yes to an invitation."""
 
 
 class ProfileForm(Form):

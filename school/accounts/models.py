@@ -1,4 +1,4 @@
-"""Users, memberships, sign-in attempts, passkeys, API tokens."""
+"""Users, memberships, invitations, sign-in attempts, passkeys, API tokens."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ class User(UserMixin, Timestamps, Base):
     email: Mapped[str] = mapped_column(sa.String(320), unique=True)
     username: Mapped[str | None] = mapped_column(sa.String(60), unique=True)
     password: Mapped[str | None] = mapped_column(sa.String(255))
+    # Wrong tries before it no longer count.
+    password_set_at: Mapped[datetime | None]
+    # API tokens made before it open nothing, in whichever school.
+    tokens_ended_at: Mapped[datetime | None]
     display_name: Mapped[str] = mapped_column(sa.String(200))
     active: Mapped[bool] = mapped_column(default=True)
     is_platform_admin: Mapped[bool] = mapped_column(default=False)
@@ -57,6 +61,8 @@ class User(UserMixin, Timestamps, Base):
     # Second factors
     tf_primary_method: Mapped[str | None] = mapped_column(sa.String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(sa.String(255))
+    # The time step of the last code that opened: none at or before it opens again.
+    last_code_step: Mapped[int | None]
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(_Codes))
     fs_webauthn_user_handle: Mapped[str | None] = mapped_column(sa.String(64), unique=True)  # type: ignore[assignment]
 
@@ -108,6 +114,23 @@ class Membership(Timestamps, Base):
     role: Mapped[str] = mapped_column(sa.String(16))
 
 
+class Invitation(TenantEntity, Timestamps, Base):
+    """A role offered to an e-mail address. Nothing of it counts until whoever reads there accepts.
+
+    It says only what the inviter typed: whether the address has an account elsewhere is nobody's
+    business here. Accepting removes it; of its link only the hash is kept.
+    """
+
+    __tablename__ = "invitation"
+    __table_args__ = (one_of("role", Role), sa.UniqueConstraint("school_id", "email"))
+
+    email: Mapped[str] = mapped_column(sa.String(320))
+    display_name: Mapped[str] = mapped_column(sa.String(200))
+    role: Mapped[str] = mapped_column(sa.String(16))
+    secret_hash: Mapped[str] = mapped_column(sa.String(64))
+    expires_at: Mapped[datetime]
+
+
 class LoginAttempt(Base):
     """One try to sign in, for lock-out and throttling. The name is kept only as a hash."""
 
@@ -125,7 +148,7 @@ class LoginAttempt(Base):
 
 
 class OneTimeLink(Timestamps, Base):
-    """An invitation or first sign-in: used once, then worthless. Only the hash is kept."""
+    """A way to set a new password: used once, then worthless. Only the hash is kept."""
 
     __tablename__ = "one_time_link"
 

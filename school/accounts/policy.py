@@ -29,6 +29,11 @@ def may_end_account(person: Person, *, schools: set[UUID], is_platform_admin: bo
     )
 
 
+def may_see_all_tokens(person: Person) -> bool:
+    """Whoever may take somebody's roles may also take the keys that act with them."""
+    return person.may(Permission.MEMBER_EDIT) or person.may(Permission.API_TOKEN)
+
+
 def roles_with(permission: Permission) -> list[Role]:
     """Roles that hold a permission, in their usual order."""
     return [role for role in Role if permission in permissions_of(frozenset({role}))]

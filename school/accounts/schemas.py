@@ -30,6 +30,7 @@ class UserSchema(ma.Schema):
     display_name = fields.String(required=True)
     email = fields.String(required=True)
     roles = fields.List(fields.String(validate=validate.OneOf([*Role])), required=True)
+    state = fields.String(required=True, validate=validate.OneOf([*Belongs]))
     is_active = fields.Boolean(required=True)
     last_seen_at = fields.DateTime(required=True, allow_none=True)
 

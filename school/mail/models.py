@@ -19,7 +19,10 @@ class MailState(StrEnum):
 
 
 class MailMessage(Timestamps, Base):
-    """One message to one address. Kept as long as the page that shows it needs it."""
+    """One message to one address. What stays is to whom, about what and when.
+
+    The text goes (it is empty then) as soon as nobody needs it here: it may hold a way in.
+    """
 
     __tablename__ = "mail_message"
     __table_args__ = (

@@ -10,7 +10,9 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
 from pathlib import Path
@@ -30,6 +32,9 @@ from school.tenancy.scope import find_school_id
 TIMEOUT_S = 15
 TEMPLATES = Path(__file__).parent.parent / "templates" / "mail"
 JOB = "mail.send"
+TEXT_LIFE = timedelta(days=7)
+"""As long as the longest-lived link in a mail, an invitation's."""
+TEXT_GONE = "The text is gone: its links are too old. Have a new mail sent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Post:
     folder: Path
     public_url: str
     translate: Callable[..., str]
+    in_language: Callable[[str], AbstractContextManager[Any]] = nullcontext
 
 
 _find: list[Callable[[], Post]] = []
@@ -53,6 +59,11 @@ def connect(find_post: Callable[[], Post]) -> None:
 
 def post() -> Post:
     return _find[0]()
+
+
+def in_language(locale: str) -> AbstractContextManager[Any]:
+    """What is written inside is in this language, whoever's job it is."""
+    return post().in_language(locale)
 
 
 def address_of(path: str) -> str:
@@ -102,6 +113,9 @@ def send(message_id: UUID) -> None:
     message = db.session.get(MailMessage, message_id, populate_existing=True)
     if message is None or message.state == MailState.SENT:
         return
+    if not message.body:
+        _give_up(message)
+        return
     try:
         _carry(message)
     except (OSError, smtplib.SMTPException) as error:
@@ -113,6 +127,27 @@ def send(message_id: UUID) -> None:
     with transaction():
         message.attempts += 1
         message.state, message.sent_at, message.error = MailState.SENT, clock.now(), None
+        if post().smtp_url:
+            message.body = ""
+
+
+def _give_up(message: MailMessage) -> None:
+    with transaction():
+        message.state, message.error = MailState.FAILED, TEXT_GONE
+
+
+def forget_old_texts() -> int:
+    """Texts whose links are over, here and in the folder, go. Returns how many."""
+    limit = clock.now() - TEXT_LIFE
+    with transaction() as session:
+        old = session.scalars(
+            sa.select(MailMessage).where(MailMessage.created_at < limit, MailMessage.body != "")
+        ).all()
+        for message in old:
+            message.body = ""
+    for message in old:
+        _place_of(message.id).unlink(missing_ok=True)
+    return len(old)
 
 
 def _carry(message: MailMessage) -> None:
@@ -154,11 +189,14 @@ def _send_by_smtp(letter: EmailMessage) -> None:
 
 
 def _write_to_folder(letter: EmailMessage, message_id: UUID) -> None:
-    folder = post().folder
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    place = folder / f"{message_id}.eml"
+    place = _place_of(message_id)
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     place.write_bytes(bytes(letter))
     place.chmod(0o600)
+
+
+def _place_of(message_id: UUID) -> Path:
+    return post().folder / f"{message_id}.eml"
 
 
 def list_recent(limit: int = 100) -> list[MailMessage]:

@@ -65,7 +65,21 @@ def test_people_are_listed_page_by_page_with_their_roles(program: Make, school: 
 def test_nothing_secret_is_told_of_a_person(program: Make, school: School) -> None:
     call = program()
     told = call.get("/users").json["items"][0]
-    assert set(told) == {"id", "display_name", "email", "roles", "is_active", "last_seen_at"}
+    assert set(told) == {
+        "id", "display_name", "email", "roles", "state", "is_active", "last_seen_at",
+    }  # fmt: skip
+
+
+def test_an_invited_account_of_another_school_is_told_as_the_inviter_typed_it(
+    program: Make, school: School, other_school: School
+) -> None:
+    make_member(other_school, Role.TEACHER, email="known@example.org", display_name="Real Name")
+    with school_scope(school.id), transaction():
+        service.invite("known@example.org", role=Role.TEACHER, display_name="Typed Name")
+    told = program().get("/users?state=invited&q=typed").json["items"]
+    assert [(one["display_name"], one["is_active"], one["last_seen_at"]) for one in told] == [
+        ("Typed Name", False, None)
+    ]
 
 
 def test_people_of_another_school_are_not_listed(

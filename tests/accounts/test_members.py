@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from school.accounts import queries, service
-from school.accounts.models import OneTimeLink, User
+from school.accounts.models import Invitation, User
 from school.audit.models import AuditEvent, PlatformEvent
 from school.db import db, transaction
 from school.errors import Conflict, Forbidden, Invalid, NotFound
@@ -32,30 +32,95 @@ def invite(school: School, email: str = "new@example.org", role: Role = Role.TEA
         return service.invite(email, role=role, display_name="New Person", by=by)
 
 
-def test_an_invitation_makes_an_account_and_sends_a_link(app: Flask, school: School) -> None:
+def accept(url: str, password: str | None = "a long enough one"):
+    return service.accept_invitation(secret_of(url), password=password)
+
+
+def test_an_invitation_sends_a_link_and_makes_no_account_yet(app: Flask, school: School) -> None:
     invited = invite(school, "New@Example.org")
-    assert invited.user.email == "new@example.org"
-    assert queries.roles_of(invited.user.id, school.id) == {Role.TEACHER}
+    assert invited.email == "new@example.org"
+    assert queries.find_user("new@example.org") is None
     letter = db.session.scalars(sa.select(MailMessage)).one()
     assert letter.to_address == "new@example.org"
     assert invited.url in letter.body
     assert school.name in letter.subject
+    user = accept(invited.url)
+    assert queries.roles_of(user.id, school.id) == {Role.TEACHER}
 
 
 def test_the_links_secret_is_not_in_the_database(app: Flask, school: School) -> None:
     invited = invite(school)
-    stored = db.session.scalars(sa.select(OneTimeLink.secret_hash)).one()
-    assert secret_of(invited.url) not in stored
+    with school_scope(school.id):
+        stored = db.session.scalars(sa.select(Invitation.secret_hash)).one()
+    assert invited.url.rpartition(".")[2] not in stored
 
 
-def test_somebody_known_elsewhere_is_only_added(
+def test_somebody_known_elsewhere_belongs_here_only_once_they_accept(
+    app: Flask, school: School, other_school: School
+) -> None:
+    known_id = make_user_with_password(
+        other_school, Role.TEACHER, email="known@example.org", display_name="Real Name"
+    ).id
+    invited = invite(school, "known@example.org", Role.GUARDIAN)
+    assert queries.roles_of(known_id, school.id) == frozenset()
+    with school_scope(school.id):
+        shown = queries.list_members(school.id).rows
+        assert [(one.display_name, one.state) for one in shown] == [
+            ("New Person", queries.Belongs.INVITED)
+        ]
+        assert shown[0].id != known_id
+        assert shown[0].last_seen_at is None
+    accept(invited.url, None)
+    assert queries.roles_of(known_id, school.id) == {Role.GUARDIAN}
+    assert queries.roles_of(known_id, other_school.id) == {Role.TEACHER}
+
+
+def test_accepting_opens_no_account_and_sets_no_password(
     app: Flask, school: School, other_school: School
 ) -> None:
     user = make_user_with_password(other_school, Role.TEACHER, email="known@example.org")
-    invited = invite(school, "known@example.org", Role.GUARDIAN)
-    assert (invited.user.id, invited.url) == (user.id, None)
-    assert queries.roles_of(user.id, school.id) == {Role.GUARDIAN}
-    assert queries.roles_of(user.id, other_school.id) == {Role.TEACHER}
+    path = "/welcome/" + secret_of(invite(school, "known@example.org").url)
+    client = app.test_client()
+    page = read_page(client.get(path))
+    assert page.h1 == f"{school.name} invites you"
+    answer = client.post(path, data={"password": "taken over, long"})
+    assert answer.status_code == 303
+    assert client.get("/account/school").status_code == 302, "nobody is signed in"
+    assert db.session.get(User, user.id).password == user.password
+    assert client.post(path).status_code == 404, "once"
+
+
+def test_an_invitation_elsewhere_leaves_the_first_schools_link_alone(
+    app: Flask, school: School, other_school: School
+) -> None:
+    first, second = invite(school).url, invite(other_school).url
+    user = accept(first)
+    assert service.open_invitation(secret_of(second)).needs_password is False
+    accept(second, None)
+    assert {school.id, other_school.id} == queries.schools_of(user.id)
+
+
+def test_an_ended_account_is_not_brought_back_by_an_invitation(
+    app: Flask, school: School, other_school: School
+) -> None:
+    make_member(other_school, Role.TEACHER, email="new@example.org", active=False)
+    url = invite(school).url
+    with pytest.raises(NotFound):
+        accept(url)
+
+
+def test_an_invitation_taken_back_opens_nothing(app: Flask, school: School) -> None:
+    url = invite(school).url
+    with school_scope(school.id), transaction():
+        service.take_back(queries.list_members(school.id).rows[0].id)
+    with pytest.raises(NotFound):
+        service.open_invitation(secret_of(url))
+
+
+def test_a_member_gets_another_role_at_once(app: Flask, school: School) -> None:
+    user_id = make_user_with_password(school, Role.TEACHER, email="new@example.org").id
+    assert invite(school, role=Role.REGISTRAR).url is None
+    assert queries.roles_of(user_id, school.id) == {Role.TEACHER, Role.REGISTRAR}
 
 
 def test_the_link_sets_a_password_and_signs_in_once(app: Flask, school: School) -> None:
@@ -86,8 +151,8 @@ def test_a_link_is_too_old_after_seven_days(app: Flask, school: School, frozen_c
 def test_a_newer_link_ends_the_older(app: Flask, school: School) -> None:
     first, second = invite(school).url, invite(school).url
     with pytest.raises(NotFound):
-        service.open_link(secret_of(first))
-    assert service.open_link(secret_of(second)).email == "new@example.org"
+        service.open_invitation(secret_of(first))
+    assert service.open_invitation(secret_of(second)).email == "new@example.org"
 
 
 def test_of_fifty_at_once_one_gets_in(app: Flask, school: School) -> None:
@@ -99,8 +164,7 @@ def test_of_fifty_at_once_one_gets_in(app: Flask, school: School) -> None:
         with app.app_context():
             start.wait()
             try:
-                with transaction():
-                    service.use_link(secret, password=f"password number {n}")
+                service.accept_invitation(secret, password=f"password number {n}")
                 outcomes.append("in")
             except NotFound:
                 outcomes.append("refused")
@@ -205,3 +269,13 @@ def test_every_act_is_recorded_with_who_did_it(app: Flask, school: School) -> No
         service.deactivate(db.session.get(User, teacher.id))
     actions = set(db.session.scalars(sa.select(PlatformEvent.action)))
     assert "account.deactivated" in actions
+
+
+def test_the_number_of_members_is_told_outside_the_school_and_without_invited_people(
+    app: Flask, school: School
+) -> None:
+    make_member(school, Role.TEACHER)
+    invite(school)
+    assert queries.count_members(school.id) == 1
+    with school_scope(school.id):
+        assert queries.count_people(school.id) == 2

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask_security import hash_password
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
+from school.audit.models import PlatformEvent
+from school.db import db
 from school.permissions import Role
 from tests.conftest import make_app, make_member, make_school
 from tests.factories.accounts import PASSWORD
@@ -71,7 +74,9 @@ def sign_out(page: Page) -> None:
     page.context.clear_cookies()
 
 
-def test_a_passkey_is_added_opens_the_door_and_is_removed(page: Page, address: str) -> None:
+def test_a_passkey_is_added_opens_the_door_and_is_removed(
+    app: Flask, page: Page, address: str
+) -> None:
     page.goto(f"{address}/login")
     page.get_by_label("E-mail or user name").fill("amara@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -93,3 +98,7 @@ def test_a_passkey_is_added_opens_the_door_and_is_removed(page: Page, address: s
     page.goto(f"{address}/wan-register")
     expect(page.get_by_text("Your passkeys")).to_have_count(0)
     assert not page.faults, page.faults
+    with app.app_context():
+        told = db.session.scalars(sa.select(PlatformEvent.action).order_by(PlatformEvent.id)).all()
+    ways = [action for action in told if "passkey" in action]
+    assert ways == ["user.passkey_added", "user.passkey_removed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID, uuid4
 
 import pytest
@@ -120,10 +121,18 @@ def test_inviting_makes_an_account_a_mail_and_an_entry(office, page, school):
         data={"display_name": "Ada New", "email": "ADA@example.org", "role": "teacher"},
     )
     assert answer.status_code == 303
-    user = db.session.scalar(sa.select(User).where(User.email == "ada@example.org"))
-    assert roles_of(user) == {"teacher"}
+    shown = page(office, "/people", state="invited")
+    assert "Ada New" in shown.text
+    theirs = next(link for link in shown.links if re.search(r"/people/[0-9a-f-]{36}$", link))
+    forms = [form["action"] for form in page(office, theirs).forms]
+    assert f"{theirs}/take-back" in forms
+    assert f"{theirs}/roles" not in forms
+    page(office, "/permissions/explain", status=404, person=theirs.rpartition("/")[2])
     assert db.session.scalar(sa.select(MailMessage.to_address)) == "ada@example.org"
     assert events(school, "member.invited") == 1
+    assert office.post(f"{theirs}/invite-again").status_code == 303
+    assert office.post(f"{theirs}/take-back").status_code == 303
+    assert "Ada New" not in page(office, "/people").text
 
 
 def test_inviting_somebody_known_elsewhere_answers_in_the_same_words(office, page, other_school):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from passlib.totp import TOTP
 
+from school.accounts import service
 from school.accounts.models import User
-from school.db import db
+from school.audit.models import PlatformEvent
+from school.cache import cache
+from school.db import db, transaction
 from school.permissions import Role
 from school.tenancy.models import School
 from tests.factories.accounts import PASSWORD, make_user_with_password
@@ -140,3 +145,98 @@ def test_turning_codes_on_asks_again_after_a_while(app: Flask, amara: User) -> N
     assert answer.status_code == 302
     assert "/verify" in answer.headers["Location"]
     assert read_page(client.get(answer.headers["Location"])).h1 == "Is it still you?"
+
+
+def test_a_code_opens_once_whatever_the_cache_forgets(app: Flask, amara: User) -> None:
+    key = enrol(app.test_client())
+    code = code_for(key)
+    first, second = app.test_client(), app.test_client()
+    for client in (first, second):
+        cache.clear()
+        sign_in(client)
+        client.post("/tf-validate", data={"code": code})
+    assert is_in(first)
+    assert not is_in(second)
+
+
+def test_of_many_that_bring_a_code_together_one_gets_in(app: Flask, amara: User) -> None:
+    user_id, start, outcomes = amara.id, threading.Barrier(8), []
+
+    def claim() -> None:
+        with app.app_context():
+            start.wait()
+            outcomes.append(service.claim_code(user_id, 42))
+            db.session.remove()
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [False] * 7 + [True]
+
+
+def test_a_mailed_link_does_not_go_round_the_second_step(app: Flask, amara: User) -> None:
+    key = enrol(app.test_client())
+    with transaction():
+        url = service.make_sign_in_link(db.session.get(User, amara.id))
+    client = app.test_client()
+    path = "/welcome/" + url.rpartition("/")[2]
+    answer = client.post(path, data={"password": "a new long secret"})
+    assert "/tf-validate" in answer.headers["Location"]
+    assert not is_in(client)
+    client.post("/tf-setup", data={"setup": "disable"})
+    db.session.expire_all()
+    assert db.session.get(User, amara.id).tf_primary_method == "authenticator"
+    client = app.test_client()
+    client.post("/login", data={"email": "amara@example.org", "password": "a new long secret"})
+    assert client.post("/tf-validate", data={"code": code_for(key)}).status_code == 302
+    assert is_in(client)
+
+
+def test_an_operator_takes_a_lost_second_step_away_and_that_is_told(
+    app: Flask, amara: User
+) -> None:
+    owner = app.test_client()
+    enrol(owner)
+    with transaction():
+        service.remove_second_step(db.session.get(User, amara.id))
+    assert not is_in(owner), "sessions begun with it are over"
+    client = app.test_client()
+    sign_in(client)
+    assert is_in(client)
+    assert "user.second_step_removed" in told_of(amara)
+
+
+def test_ten_wrong_guesses_of_the_password_until_now_are_followed_by_a_wait(
+    app: Flask, amara: User
+) -> None:
+    client = app.test_client()
+    sign_in(client)
+    new = "another long secret"
+    form = {"new_password": new, "new_password_confirm": new}
+    for _ in range(10):
+        assert (
+            client.post("/account/password", data={"password": "wrong", **form}).status_code == 200
+        )
+    answer = client.post("/account/password", data={"password": PASSWORD, **form})
+    assert answer.status_code == 429
+    assert "set a new password" not in read_page(answer, status=429).text
+
+
+def told_of(user: User) -> list[str]:
+    db.session.remove()
+    events = sa.select(PlatformEvent.action).where(PlatformEvent.entity_id == user.id)
+    return list(db.session.scalars(events.order_by(PlatformEvent.id)))
+
+
+def test_signing_in_and_the_second_step_on_and_off_are_told_by_their_owner(
+    app: Flask, amara: User
+) -> None:
+    client = app.test_client()
+    key = enrol(client)
+    client.post("/tf-setup", data={"setup": "disable"})
+    assert told_of(amara) == ["user.signed_in", "user.second_step_on", "user.second_step_off"]
+    events = db.session.scalars(sa.select(PlatformEvent)).all()
+    assert {event.actor_id for event in events} == {amara.id}
+    assert key not in str([event.details for event in events])

@@ -75,7 +75,7 @@ def test_what_is_not_exactly_the_token_is_nobody(
 def test_a_revoked_token_opens_nothing_from_that_moment(school: School, boss: User) -> None:
     token, text = make_token(school, boss)
     with school_scope(school.id), transaction():
-        service.revoke_token(queries.get_token(token.id, boss.id))
+        service.revoke_token(queries.get_token(token.id, of=boss.id))
     assert queries.load_token(text) is None
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
-from school.accounts.models import ApiToken
+from school.accounts import service
+from school.accounts.models import ApiToken, Membership, User
 from school.accounts.queries import load_token
 from school.audit.models import AuditEvent
-from school.db import db
+from school.db import db, transaction
 from school.permissions import Permission, Role
 from school.tenancy.scope import school_scope
 from tests.conftest import make_member
@@ -81,13 +83,61 @@ def test_a_key_without_rights_or_name_is_refused_beside_the_field(office):
         assert answer.status_code == 422, faulty
 
 
-def test_nobody_sees_or_revokes_the_key_of_another(office, client_for, page, school):
+def demote(user, role: Role) -> None:
+    with transaction() as session:
+        held = sa.select(Membership).where(Membership.user_id == user.id)
+        session.scalars(held).one().role = role
+
+
+def test_whoever_may_make_keys_no_longer_still_sees_and_revokes_their_own(office, page, school):
+    make(office)
+    token = only_token(school)
+    demote(office.user, Role.TEACHER)
+    shown = page(office, "/api-tokens")
+    assert "Library" in shown.text
+    assert "/api-tokens/new" not in shown.links
+    assert "Keys for programs" in page(office, "/account").text
+    assert office.post(f"/api-tokens/{token.id}/revoke").status_code == 303
+    assert only_token(school).revoked_at is not None
+
+
+def test_administrators_see_and_revoke_everybodys_keys(office, client_for, page, school):
     make(office)
     token = only_token(school)
     colleague = client_for(Role.ADMINISTRATOR)
-    assert "Library" not in page(colleague, "/api-tokens").text
-    assert colleague.post(f"/api-tokens/{token.id}/revoke").status_code == 404
+    shown = page(colleague, "/api-tokens").text
+    assert "Library" in shown
+    assert f"Acts as {office.user.display_name}" in shown
+    assert colleague.post(f"/api-tokens/{token.id}/revoke").status_code == 303
+    assert only_token(school).revoked_at is not None
+
+
+@pytest.mark.parametrize("role", [Role.REGISTRAR, Role.TEACHER, Role.GUARDIAN, Role.STUDENT])
+def test_nobody_else_sees_or_revokes_the_key_of_another(office, client_for, page, school, role):
+    make(office)
+    token = only_token(school)
+    stranger = client_for(role)
+    assert "Library" not in page(stranger, "/api-tokens").text
+    assert stranger.get(f"/api-tokens/{token.id}/revoke").status_code == 404
+    assert stranger.post(f"/api-tokens/{token.id}/revoke").status_code == 404
     assert only_token(school).revoked_at is None
+
+
+def test_ending_an_account_ends_its_keys_for_good(office, client_for, page, school):
+    text = make(office)
+    client_for(Role.ADMINISTRATOR)
+    user_id = office.user.id
+    for verb in (service.deactivate, service.reactivate):
+        with transaction():
+            verb(db.session.get(User, user_id))
+    assert load_token(text) is None
+    assert "Revoked" in page(client_for(Role.ADMINISTRATOR), "/api-tokens").text
+
+
+def test_without_a_school_there_are_no_keys(client_for, page):
+    nobody = client_for(None)
+    assert nobody.get("/api-tokens").status_code == 302
+    assert nobody.post(f"/api-tokens/{uuid4()}/revoke").status_code == 404
 
 
 def test_keys_of_other_schools_are_not_there(office, client_for, page, school, other_school):
@@ -102,7 +152,7 @@ def test_keys_of_other_schools_are_not_there(office, client_for, page, school, o
 
 @pytest.mark.parametrize("role", [Role.REGISTRAR, Role.TEACHER, Role.GUARDIAN, Role.STUDENT])
 def test_only_administrators_make_keys(client_for, page, role):
-    page(client_for(role), "/api-tokens", status=403)
+    page(client_for(role), "/api-tokens/new", status=403)
 
 
 def test_the_list_takes_one_query_however_many_keys(office, page, count_queries):

@@ -6,12 +6,14 @@ import contextlib
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from school import clock
 from school.db import db, transaction
 from school.mail import service
 from school.mail.models import MailMessage, MailState
@@ -98,6 +100,7 @@ def test_a_letter_reaches_the_mail_server_once(app: Flask, use_server, run_jobs)
     assert "Subject: Your link to sign in" in heard
     assert "http://localhost/welcome/x" in heard
     assert stored()[0].state == MailState.SENT
+    assert stored()[0].body == "", "whoever reads the database later finds no way in"
 
 
 def test_a_server_that_is_away_is_tried_again_later(app: Flask, use_server, run_jobs) -> None:
@@ -127,3 +130,26 @@ def test_a_subject_cannot_begin_another_header(app: Flask, run_jobs) -> None:
     run_jobs()
     assert stored()[0].subject == "Hello Bcc: everybody@example.org"
     assert stored()[0].state == MailState.SENT
+
+
+def test_a_text_nobody_carries_goes_once_its_links_are_over(app: Flask, run_jobs) -> None:
+    letter = queue()
+    run_jobs()
+    file = service.post().folder / f"{letter.id}.eml"
+    assert "/welcome/x" in file.read_text()
+    assert service.forget_old_texts() == 0
+    with clock.set_to(clock.now() + timedelta(days=7, seconds=1)):
+        assert service.forget_old_texts() == 1
+        assert service.forget_old_texts() == 0
+    assert (stored()[0].subject, stored()[0].body) == ("Your link to sign in", "")
+    assert stored()[0].state == MailState.SENT
+    assert not file.exists()
+
+
+def test_a_letter_whose_text_is_gone_is_not_sent_empty(app: Flask, use_server, run_jobs) -> None:
+    use_server("smtp://127.0.0.1:1")
+    letter = queue()
+    with clock.set_to(clock.now() + timedelta(days=7, seconds=1)):
+        service.forget_old_texts()
+    service.send(letter.id)
+    assert (stored()[0].state, stored()[0].error) == (MailState.FAILED, service.TEXT_GONE)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from school import clock
 from school.accounts.models import ApiToken, Membership, User, WebAuthn
 from school.accounts.queries.members import matches
 from school.db import db
@@ -66,21 +67,58 @@ def list_passkeys(user_id: UUID) -> Sequence[WebAuthn]:
     ).all()
 
 
-def list_tokens(user_id: UUID) -> Sequence[ApiToken]:
-    """A person's tokens in the school in scope, newest first."""
-    return db.session.scalars(
-        sa.select(ApiToken).where(ApiToken.user_id == user_id).order_by(ApiToken.id.desc())
-    ).all()
+@dataclass(frozen=True, slots=True)
+class OwnedToken:
+    """A token, whose it is, and whether everything of its owner ended since."""
+
+    token: ApiToken
+    owner_id: UUID
+    owner: str
+    is_ended: bool
 
 
-def get_token(token_id: UUID, user_id: UUID) -> ApiToken:
-    """Raises NotFound, for somebody else's too."""
-    token = db.session.scalar(
-        sa.select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id)
+def list_tokens(*, of: UUID | None = None) -> list[OwnedToken]:
+    """Tokens in the school in scope, newest first: one person's, or everybody's."""
+    query = (
+        sa.select(ApiToken, User.id, User.display_name, _tokens_ended())
+        .join(User, User.id == ApiToken.user_id)
+        .order_by(ApiToken.id.desc())
     )
+    if of is not None:
+        query = query.where(User.id == of)
+    return [OwnedToken(*row) for row in db.session.execute(query)]
+
+
+def state_of_token(owned: OwnedToken) -> str:
+    """works, over (its time) or revoked."""
+    if owned.token.revoked_at is not None or owned.is_ended:
+        return "revoked"
+    if owned.token.expires_at is not None and owned.token.expires_at <= clock.now():
+        return "over"
+    return "works"
+
+
+def get_token(token_id: UUID, *, of: UUID | None = None) -> ApiToken:
+    """A token in the school in scope. Raises NotFound; with `of`, for somebody else's too."""
+    query = sa.select(ApiToken).where(ApiToken.id == token_id)
+    if of is not None:
+        query = query.where(ApiToken.user_id == of)
+    token = db.session.scalar(query)
     if token is None:
         raise NotFound("There is no such token.")
     return token
+
+
+def has_tokens(user_id: UUID) -> bool:
+    """Whether this person made a token in the school in scope, whatever became of it."""
+    made = sa.select(ApiToken.id).where(ApiToken.user_id == user_id).limit(1)
+    return db.session.scalar(made) is not None
+
+
+def _tokens_ended() -> sa.ColumnElement[bool]:
+    """Made before the account was ended, or the account is ended now."""
+    before = sa.func.coalesce(User.tokens_ended_at >= ApiToken.created_at, sa.false())
+    return sa.or_(User.active.is_(False), before)
 
 
 def list_accounts(*, search: str = "", limit: int = 100) -> list[tuple[User, str]]:

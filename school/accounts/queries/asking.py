@@ -123,7 +123,10 @@ def load_token(bearer: str) -> Person | None:
             return None
         rows = db.session.execute(
             _people_with_schools().where(
-                User.id == token.user_id, User.active.is_(True), School.id == school_id
+                User.id == token.user_id,
+                User.active.is_(True),
+                sa.or_(User.tokens_ended_at.is_(None), User.tokens_ended_at < token.created_at),
+                School.id == school_id,
             )
         ).all()
         if not rows:

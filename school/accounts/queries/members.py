@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from school.accounts.models import Membership, User
+from school.accounts.models import Invitation, Membership, User
 from school.db import db
 from school.errors import Invalid, NotFound
 from school.permissions import Role
@@ -36,30 +36,32 @@ class Belongs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One person of the school, as the list shows them."""
+    """One person of the school, as the list shows them.
 
-    user_id: UUID
+    Somebody invited who has not accepted is shown with what the inviter typed and nothing else,
+    and `id` is the invitation's: an account's would tell that it is older than the invitation.
+    """
+
+    id: UUID
     display_name: str
     email: str
-    is_active: bool
-    has_password: bool
+    state: Belongs
     last_seen_at: datetime | None
     avatar_key: str | None
     # As the database folds it: Python and SQLite do not agree on every letter.
     sort_name: str
+    offered_role: Role | None
     roles: tuple[Role, ...] = ()
 
+    @property
+    def is_offer(self) -> bool:
+        """Invited, not accepted: the roles are offered, not held."""
+        return self.offered_role is not None
 
-_MEMBER = (
-    User.id,
-    User.display_name,
-    User.email,
-    User.active,
-    User.password.is_not(None),
-    User.current_login_at,
-    User.avatar_key,
-    sa.func.lower(User.display_name),
-)
+    @property
+    def is_active(self) -> bool:
+        """The roles count."""
+        return self.state is not Belongs.ENDED and not self.is_offer
 
 
 def list_members(
@@ -71,41 +73,94 @@ def list_members(
     place: Place | None = None,
     limit: int = PAGE_ROWS,
 ) -> Page[Member]:
-    """Members by name, two queries."""
-    columns = (sa.func.lower(User.display_name), User.id)
-    narrowed = _members(school_id, search, role, state)
+    """Members and invited people by name, two queries."""
+    people, narrowed = _people(school_id, search, role, state)
+    columns = (people.c.sort_name, people.c.id)
     query = (
-        sa.select(*_MEMBER)
+        sa.select(people)
         .where(*narrowed, after_place(columns, _with_id(place)))
         .order_by(*in_direction(columns, place))
     )
     return take_page(
         lambda most: _with_roles(db.session.execute(query.limit(most)).all(), school_id),
         place=place,
-        key=lambda member: (member.sort_name, str(member.user_id)),
+        key=lambda member: (member.sort_name, str(member.id)),
         size=limit,
     )
 
 
-def get_member(school_id: UUID, user_id: UUID) -> Member:
-    """One member of this school. Raises NotFound for everybody else."""
-    belongs = sa.exists().where(Membership.user_id == User.id, Membership.school_id == school_id)
-    rows = db.session.execute(sa.select(*_MEMBER).where(User.id == user_id, belongs)).all()
+def get_member(school_id: UUID, member_id: UUID) -> Member:
+    """One member or invited person of this school. Raises NotFound for everybody else."""
+    people, _ = _people(school_id)
+    rows = db.session.execute(sa.select(people).where(people.c.id == member_id)).all()
     if not rows:
         raise NotFound("There is no such person in this school.")
     return _with_roles(rows, school_id)[0]
 
 
-def matches(search: str) -> sa.ColumnElement[bool]:
+def find_member_account(email: str, school_id: UUID) -> User | None:
+    """The account with this e-mail, if it belongs to this school."""
+    belongs = sa.exists().where(Membership.user_id == User.id, Membership.school_id == school_id)
+    return db.session.scalar(sa.select(User).where(User.email == email, belongs))
+
+
+def _people(
+    school_id: UUID, search: str = "", role: Role | None = None, state: Belongs | None = None
+) -> tuple[sa.Subquery, list[sa.ColumnElement[bool]]]:
+    """Members and invited people as one table, and what narrows it to the wanted state."""
+    people = sa.union_all(
+        _accounts(school_id, search, role), _offers(school_id, search, role)
+    ).subquery()
+    return people, [] if state is None else [people.c.state == state]
+
+
+def _accounts(school_id: UUID, search: str, role: Role | None) -> sa.Select[Any]:
+    here = sa.select(Membership.user_id).where(Membership.school_id == school_id)
+    if role is not None:
+        here = here.where(Membership.role == role)
+    state = sa.case(
+        (User.active.is_(False), Belongs.ENDED.value),
+        (User.password.is_(None), Belongs.INVITED.value),
+        else_=Belongs.ACTIVE.value,
+    )
+    query = sa.select(
+        User.id,
+        User.display_name,
+        User.email,
+        state.label("state"),
+        User.current_login_at.label("last_seen_at"),
+        User.avatar_key,
+        sa.func.lower(User.display_name).label("sort_name"),
+        sa.cast(sa.null(), sa.String(16)).label("offered_role"),
+    )
+    return query.where(User.id.in_(here), matches(search))
+
+
+def _offers(school_id: UUID, search: str, role: Role | None) -> sa.Select[Any]:
+    query = sa.select(
+        Invitation.id,
+        Invitation.display_name,
+        Invitation.email,
+        sa.literal(Belongs.INVITED.value),
+        sa.cast(sa.null(), User.current_login_at.type),
+        sa.cast(sa.null(), User.avatar_key.type),
+        sa.func.lower(Invitation.display_name),
+        Invitation.role,
+    ).where(Invitation.school_id == school_id, matches(search, of=Invitation))
+    return query if role is None else query.where(Invitation.role == role)
+
+
+def matches(search: str, *, of: type[User | Invitation] = User) -> sa.ColumnElement[bool]:
     """Every word typed stands in the name or the e-mail."""
     return sa.and_(
+        sa.true(),
         *(
-            sa.func.lower(User.display_name).contains(word, autoescape=True)
+            sa.func.lower(of.display_name).contains(word, autoescape=True)
             # SQLite lowers only the letters of English.
-            | User.display_name.contains(word.capitalize(), autoescape=True)
-            | User.email.contains(word, autoescape=True)
+            | of.display_name.contains(word.capitalize(), autoescape=True)
+            | of.email.contains(word, autoescape=True)
             for word in search.lower().split()[:5]
-        )
+        ),
     )
 
 
@@ -113,15 +168,19 @@ def _with_roles(rows: Sequence[Any], school_id: UUID) -> list[Member]:
     held: dict[UUID, list[Role]] = {}
     for user_id, role in db.session.execute(
         sa.select(Membership.user_id, Membership.role).where(
-            Membership.school_id == school_id, Membership.user_id.in_([row[0] for row in rows])
+            Membership.school_id == school_id, Membership.user_id.in_([row.id for row in rows])
         )
     ):
         held.setdefault(user_id, []).append(Role(role))
-    order = list(Role)
-    return [
-        replace(Member(*row), roles=tuple(sorted(held.get(row[0], ()), key=order.index)))
-        for row in rows
-    ]
+    return [_member(row, held.get(row.id, [])) for row in rows]
+
+
+def _member(row: Any, held: list[Role]) -> Member:
+    """The role offered, or the roles held in their usual order."""
+    offered = Role(row.offered_role) if row.offered_role else None
+    roles = [offered] if offered else sorted(held, key=list(Role).index)
+    told = {**row._asdict(), "state": Belongs(row.state), "offered_role": offered}
+    return Member(**told, roles=tuple(roles))
 
 
 def count_administrators(school_id: UUID, *, besides: UUID) -> int:
@@ -159,31 +218,18 @@ def schools_of(user_id: UUID) -> set[UUID]:
     )
 
 
-def count_members(
+def count_members(school_id: UUID) -> int:
+    """How many belong to a school; nobody who was only invited. Asked from outside it, too."""
+    people = sa.select(sa.func.count(sa.distinct(Membership.user_id)))
+    return db.session.scalar(people.where(Membership.school_id == school_id)) or 0
+
+
+def count_people(
     school_id: UUID, *, search: str = "", role: Role | None = None, state: Belongs | None = None
 ) -> int:
-    """How many the same list has on all its pages."""
-    narrowed = _members(school_id, search, role, state)
-    return db.session.scalar(sa.select(sa.func.count()).select_from(User).where(*narrowed)) or 0
-
-
-def _members(
-    school_id: UUID, search: str, role: Role | None, state: Belongs | None
-) -> list[sa.ColumnElement[bool]]:
-    people = sa.select(Membership.user_id).where(Membership.school_id == school_id)
-    if role is not None:
-        people = people.where(Membership.role == role)
-    conditions: list[sa.ColumnElement[bool]] = [User.id.in_(people)]
-    if search:
-        conditions.append(matches(search))
-    if state is Belongs.ENDED:
-        conditions.append(User.active.is_(False))
-    elif state is not None:
-        conditions.append(User.active.is_(True))
-        conditions.append(
-            User.password.is_(None) if state is Belongs.INVITED else User.password.is_not(None)
-        )
-    return conditions
+    """How many `list_members` has on all its pages, invited people with them."""
+    people, narrowed = _people(school_id, search, role, state)
+    return db.session.scalar(sa.select(sa.func.count()).select_from(people).where(*narrowed)) or 0
 
 
 def _with_id(place: Place | None) -> Place | None:

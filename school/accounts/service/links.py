@@ -1,4 +1,4 @@
-"""One-time links: an invitation, or the first sign-in. Used once, then worthless."""
+"""One-time links into an account that exists: used once, then worthless."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from school import clock
 from school.accounts.models import OneTimeLink, User
-from school.accounts.service.people import checked_password, set_password
+from school.accounts.service.people import checked_password, revoke_links, set_password
 from school.audit.log import record_platform
 from school.db import db
 from school.errors import NotFound
 from school.mail.service import address_of, queue_mail
 
 SIGN_IN_HOURS = 24
-INVITATION_DAYS = 7
+INVITATION_LIFE = timedelta(days=7)
 PATH = "/welcome/"
 WORTHLESS = "This link was used already or is too old. Ask for a new one."
 
@@ -43,7 +43,7 @@ def send_sign_in_link(user: User) -> None:
 
 def make_invitation_link(user: User) -> str:
     """An address that lets this person in once, within seven days; earlier ones stop working."""
-    return _make_link(user, lasts=timedelta(days=INVITATION_DAYS))
+    return _make_link(user, lasts=INVITATION_LIFE)
 
 
 def open_link(secret: str) -> User:
@@ -82,16 +82,6 @@ def use_link(secret: str, *, password: str | None = None) -> User:
         set_password(user, password)
     record_platform("user.link_used", "user", user.id)
     return user
-
-
-def revoke_links(user: User) -> None:
-    """Links sent earlier open nothing any more."""
-    db.session.execute(
-        sa.update(OneTimeLink)
-        .where(OneTimeLink.user_id == user.id, OneTimeLink.used_at.is_(None))
-        .values(used_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _make_link(user: User, *, lasts: timedelta) -> str:

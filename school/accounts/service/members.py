@@ -8,10 +8,17 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from school import clock
 from school.accounts import policy, queries
 from school.accounts.models import Membership, User
-from school.accounts.service.links import make_invitation_link, revoke_links
-from school.accounts.service.people import checked_email, end_sessions, make_user
+from school.accounts.service.invitations import offer_role
+from school.accounts.service.links import make_invitation_link
+from school.accounts.service.people import (
+    checked_email,
+    checked_name,
+    end_sessions,
+    revoke_links,
+)
 from school.audit.log import record, record_platform
 from school.db import db, take_write_lock
 from school.errors import Conflict, Forbidden
@@ -22,34 +29,46 @@ from school.tenancy.scope import current_school_id
 
 
 @dataclass(frozen=True, slots=True)
-class Invitation:
-    """Who was invited; `url` is the one-time link, or None for somebody who has a password."""
+class Invited:
+    """Who was invited; `url` is the one-time link, or None for somebody who is here already."""
 
-    user: User
+    email: str
     url: str | None
 
 
-def invite(email: str, *, role: Role, display_name: str, by: Person | None = None) -> Invitation:
-    """Give somebody a role in the school in scope and tell them by mail.
+def invite(email: str, *, role: Role, display_name: str, by: Person | None = None) -> Invited:
+    """Offer somebody a role in the school in scope, by mail; nothing counts until they accept.
 
-    A new account gets a one-time link; somebody known from another school is only added.
+    Whether the address has an account elsewhere changes nothing here, or this would tell it.
+    Somebody who belongs to the school already has the role at once.
     `by` None: the command line, which may do everything.
     """
     _check_grant(by, {role})
-    email = checked_email(email)
+    email, name = checked_email(email), checked_name(display_name)
     school = queries.get_school(current_school_id())
-    user = queries.find_user(email) or make_user(email, display_name)
-    _add_roles(user, {role})
+    _lock_school(school.id)
+    member = queries.find_member_account(email, school.id)
     inviter = by.display_name if by else school.name
-    names = {"name": user.display_name, "school": school.name, "inviter": inviter}
+    if member is not None:
+        return _add_here(member, role, school=school.name, inviter=inviter)
+    url = offer_role(email, role=role, display_name=name)
+    names = {"name": name, "school": school.name, "inviter": inviter}
+    queue_mail(email, "Your invitation to %(school)s", "invitation", url=url, **names)
+    return Invited(email, url)
+
+
+def _add_here(user: User, role: Role, **names: str) -> Invited:
+    """Another role for a member; one who never chose a password gets a new link, too."""
+    _add_roles(user, {role})
+    names["name"] = user.display_name
     if user.password is not None:
         queue_mail(
             user.email, "You were added to %(school)s", "added", url=address_of("/login"), **names
         )
-        return Invitation(user, None)
+        return Invited(user.email, None)
     url = make_invitation_link(user)
     queue_mail(user.email, "Your invitation to %(school)s", "invitation", url=url, **names)
-    return Invitation(user, url)
+    return Invited(user.email, url)
 
 
 def make_platform_admin(user: User) -> None:
@@ -99,6 +118,8 @@ def deactivate(user: User, *, by: Person | None = None) -> None:
     user.active = False
     end_sessions(user)
     revoke_links(user)
+    # For good: coming back later must not wake keys that somebody may have copied meanwhile.
+    user.tokens_ended_at = clock.now()
     record_platform("account.deactivated", "user", user.id)
     db.session.flush()
 
@@ -112,7 +133,6 @@ def reactivate(user: User, *, by: Person | None = None) -> None:
 
 def _add_roles(user: User, roles: set[Role]) -> None:
     school_id = current_school_id()
-    _lock_school(school_id)
     held = queries.roles_of(user.id, school_id)
     if roles <= held:
         return

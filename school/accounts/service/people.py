@@ -12,7 +12,7 @@ from flask_security.utils import hash_password
 
 from school import cache, clock
 from school.accounts import queries
-from school.accounts.models import Membership, User
+from school.accounts.models import Membership, OneTimeLink, User
 from school.audit.log import record_platform
 from school.db import db
 from school.errors import Conflict, Invalid
@@ -47,6 +47,7 @@ def make_user(
         is_platform_admin=is_platform_admin,
         active=True,
         confirmed_at=None if password is None else clock.now(),
+        password_set_at=None if password is None else clock.now(),
         **preferences,
     )
     _refuse_taken(user)
@@ -98,9 +99,33 @@ def end_sessions(user: User) -> None:
 def set_password(user: User, password: str) -> None:
     """Set it; sessions begun with the old one end."""
     user.password = hash_password(checked_password(password))
-    user.confirmed_at = user.confirmed_at or clock.now()
     end_sessions(user)
-    record_platform("user.password_set", "user", user.id)
+    note_password_set(user, by="link")
+
+
+def note_password_set(user: User, *, by: str) -> None:
+    """What a new password brings with it, whichever way it was set (`by`: link, reset, change).
+
+    Links sent before open nothing: whoever finds an old mail must not set another password.
+    Keys for programs go on working: a school's programs must not stop because somebody chose a
+    better password; the page says where unknown ones are revoked.
+    """
+    now = clock.now()
+    user.password_set_at = now
+    user.confirmed_at = user.confirmed_at or now
+    revoke_links(user)
+    record_platform("user.password_set", "user", user.id, details={"by": by})
+    db.session.flush()
+
+
+def revoke_links(user: User) -> None:
+    """Links sent earlier open nothing any more."""
+    db.session.execute(
+        sa.update(OneTimeLink)
+        .where(OneTimeLink.user_id == user.id, OneTimeLink.used_at.is_(None))
+        .values(used_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def checked_password(password: str) -> str:

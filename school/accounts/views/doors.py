@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
 from uuid import UUID
 
-from flask import abort, current_app, flash, redirect, render_template, request, session
+from flask import abort, current_app, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
-from flask_security import login_user
+from flask_security import login_user, logout_user
 from flask_security.utils import validate_redirect_url
 from werkzeug.wrappers import Response
 
 from school.accounts import queries, service
-from school.accounts.forms import ROLE_WORDS, NewPasswordForm
-from school.accounts.models import User
+from school.accounts.forms import ROLE_WORDS, AcceptForm, NewPasswordForm
 from school.accounts.views.door import bp
 from school.db import transaction
 from school.errors import NotFound
@@ -35,21 +35,61 @@ def _demo_accounts() -> dict[str, object]:
 @public
 def welcome(secret: str) -> Answer:
     """The page behind a one-time link. Opening it uses nothing up; the button does."""
-    form = NewPasswordForm()
     try:
-        user = service.open_link(secret)
-        if form.validate_on_submit():
-            with transaction():
-                user = service.use_link(secret, password=form.password.data)
-            return _enter(user)
+        return _join(secret) if service.is_invitation(secret) else _sign_in(secret)
     except NotFound:
         return render_template("accounts/welcome_gone.html"), 404
-    return render_template(
-        "accounts/welcome.html", form=form, user=user
-    ), 422 if form.errors else 200
 
 
-def _enter(user: User) -> Answer:
+def _sign_in(secret: str) -> Answer:
+    """A new password for an account that is there."""
+    user = service.open_link(secret)
+    form = NewPasswordForm()
+    if form.validate_on_submit():
+        with transaction():
+            user = service.use_link(secret, password=form.password.data)
+        return _enter(user.id)
+    page = render_template(
+        "accounts/welcome.html", form=form, name=user.display_name, email=user.email
+    )
+    return page, 422 if form.errors else 200
+
+
+def _join(secret: str) -> Answer:
+    """An invitation: whoever is new chooses a password, everybody else just says yes."""
+    offer = service.open_invitation(secret)
+    form: NewPasswordForm | AcceptForm = NewPasswordForm() if offer.needs_password else AcceptForm()
+    if form.validate_on_submit():
+        password = form.password.data if isinstance(form, NewPasswordForm) else None
+        user = service.accept_invitation(secret, password=password)
+        return _enter(user.id) if offer.needs_password else _welcome(offer)
+    page = render_template(
+        "accounts/welcome.html" if offer.needs_password else "accounts/join.html",
+        form=form,
+        name=offer.display_name,
+        email=offer.email,
+        school=offer.school,
+        role=ROLE_WORDS[offer.role],
+    )
+    return page, 422 if form.errors else 200
+
+
+def _welcome(offer: service.Offer) -> Answer:
+    """Saying yes opens no account: whoever is not signed in does that as always."""
+    flash(_("You now belong to %(school)s.", school=offer.school), "done")
+    return redirect(url_for("accounts.choose_school"), 303)
+
+
+def _enter(user_id: UUID) -> Answer:
+    """The link and the new password are one step; whoever has a second takes it, too."""
+    if "_user_id" in session:
+        logout_user()
+    user = queries.get_user(user_id)
+    second_step = current_app.extensions["security"].two_factor_plugins.tf_enter(
+        user, False, "link", next_loc=None
+    )
+    if second_step is not None:
+        return cast("Response", second_step)
     with transaction():
         login_user(user, remember=False, authn_via=["link"])
     return redirect("/", 303)

@@ -56,11 +56,10 @@ def people() -> str:
     return render_template(
         "accounts/people.html",
         page=page,
-        total=queries.count_members(school_id, **wanted),
+        total=queries.count_people(school_id, **wanted),
         wanted=wanted,
         roles=[(role, ROLE_WORDS[role]) for role in Role],
         states=list(STATES.items()),
-        state_of=state_of,
         role_words=role_words,
     )
 
@@ -72,12 +71,6 @@ def _wanted() -> dict[str, Any]:
         "role": Role(role) if role in set(Role) else None,
         "state": Belongs(state) if state in set(Belongs) else None,
     }
-
-
-def state_of(member: Member) -> Belongs:
-    if not member.is_active:
-        return Belongs.ENDED
-    return Belongs.ACTIVE if member.has_password else Belongs.INVITED
 
 
 def role_words(member: Member) -> str:
@@ -139,11 +132,12 @@ def _member_page(shown: Member, form: RolesForm) -> str:
         "accounts/member.html",
         member=shown,
         form=form,
-        state=state_of(shown),
-        state_word=STATES[state_of(shown)],
+        state_word=STATES[shown.state],
         my_words=words.roles_in_words(shown.roles),
-        may_edit=may_edit,
-        may_end=person.may(Permission.MEMBER_EDIT) and shown.user_id != person.user_id,
+        may_edit=may_edit and not shown.is_offer,
+        may_end=person.may(Permission.MEMBER_EDIT)
+        and not shown.is_offer
+        and shown.id != person.user_id,
     )
 
 
@@ -172,7 +166,7 @@ def _after_change(shown: Member, roles: set[Role]) -> Response:
         _offer_undo(shown, roles)
     if not roles:
         return redirect(url_for("accounts.people"), 303)
-    return redirect(url_for("accounts.member", user_id=shown.user_id), 303)
+    return redirect(url_for("accounts.member", user_id=shown.id), 303)
 
 
 def _offer_undo(shown: Member, roles: set[Role]) -> None:
@@ -180,8 +174,8 @@ def _offer_undo(shown: Member, roles: set[Role]) -> None:
     message = (
         _("%(name)s is now %(roles)s", **fill) if roles else _("%(name)s left the school", **fill)
     )
-    events = history.list_events(shown.user_id, entity="user", limit=1)
-    url = url_for("accounts.put_roles_back", user_id=shown.user_id, event_id=events[0].id)
+    events = history.list_events(shown.id, entity="user", limit=1)
+    url = url_for("accounts.put_roles_back", user_id=shown.id, event_id=events[0].id)
     flash({"message": message, "url": url}, "undo")  # type: ignore[arg-type]
 
 
@@ -205,7 +199,7 @@ def put_roles_back(user_id: UUID, event_id: UUID) -> Response:
 def invite_again(user_id: UUID) -> Response:
     """A new link for somebody who has not come yet; the one before stops working."""
     shown = queries.get_member(current_school_id(), user_id)
-    if state_of(shown) is not Belongs.INVITED:
+    if shown.state is not Belongs.INVITED:
         flash(_("%(name)s has come in already", name=shown.display_name), "problem")
     else:
         _invite_again(shown)
@@ -225,6 +219,17 @@ def _invite_again(shown: Member) -> None:
         flash(message_of(error), "problem")
     else:
         flash(_("Invitation on its way to %(email)s", email=shown.email), "done")
+
+
+@bp.post("/people/<uuid:user_id>/take-back")
+@requires(Permission.MEMBER_INVITE)
+def take_back(user_id: UUID) -> Response:
+    """The invitation is gone, and its link opens nothing."""
+    shown = queries.get_member(current_school_id(), user_id)
+    with transaction():
+        service.take_back(shown.id)
+    flash(_("The invitation to %(email)s is taken back", email=shown.email), "done")
+    return redirect(url_for("accounts.people"), 303)
 
 
 @bp.post("/people/<uuid:user_id>/end")

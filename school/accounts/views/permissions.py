@@ -13,6 +13,7 @@ from school.accounts import policy, queries
 from school.accounts.forms import ROLE_WORDS
 from school.accounts.views import words
 from school.accounts.views.door import bp
+from school.errors import NotFound
 from school.permissions import ROLE_PERMISSIONS, Permission, Person, Role, permissions_of
 from school.web.access import signed_in, the_person
 from school.web.navigation import Place, add_place
@@ -137,6 +138,8 @@ def _subject(person: Person) -> Subject:
     if person.school_id is None or not person.may(Permission.MEMBER_VIEW):
         abort(403)
     member = queries.get_member(person.school_id, user_id)
+    if member.is_offer:
+        raise NotFound("There is no such person in this school.")
     roles = frozenset(member.roles)
     held = permissions_of(roles) if member.is_active else frozenset()
     return Subject(

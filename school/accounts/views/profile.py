@@ -195,4 +195,5 @@ def _page(form: ProfileForm, me: User) -> str:
         pictures=PICTURES,
         passkeys=queries.list_passkeys(me.id),
         my_words=words.roles_in_words(person.roles) if person.roles else None,
+        has_tokens=person.school_id is not None and queries.has_tokens(me.id),
     )

@@ -8,12 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Flask, Response, current_app, g, request, session, url_for
-from flask_babel import gettext
-from flask_login import (  # type: ignore[import-untyped]
-    current_user,
-    user_logged_out,
-)
+from flask import Flask, Response, current_app, g, session, url_for
+from flask_babel import force_locale, gettext
+from flask_login import current_user  # type: ignore[import-untyped]
 from flask_security import (
     MailUtil,
     RoleMixin,
@@ -22,10 +19,9 @@ from flask_security import (
     Totp,
     UserMixin,
     WebauthnUtil,
-    user_authenticated,
-    user_failed_authn,
 )
 from flask_security.core import _default_messages
+from passlib.exc import TokenError  # type: ignore[import-untyped]
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     UserVerificationRequirement,
@@ -34,17 +30,23 @@ from webauthn.helpers.structs import (
 from config_enhanced import Settings
 from school import clock
 from school.accounts import queries, service
-from school.accounts.forms import CodeForm, RecoveryForm, SignInForm, StillYouForm, pepper
+from school.accounts.forms import (
+    ChangeForm,
+    CodeForm,
+    RecoveryForm,
+    SignInForm,
+    StillYouForm,
+)
 from school.accounts.models import User, WebAuthn
 from school.accounts.service.people import SHORTEST_PASSWORD
-from school.cache import cache
+from school.accounts.views import events
+from school.accounts.views.reset import ask_for_link
 from school.db import db, transaction
 from school.mail import service as mail
 from school.permissions import Person
 from school.web.access import Access, current_person, declare_library_routes, init_access
 from school.web.sessions import rotate_session_id
 
-CODE_REMEMBERED_S = 300
 PUBLIC, SIGNED_IN = Access("public"), Access("signed_in")
 ROUTES = {
     "security.login": PUBLIC,
@@ -79,38 +81,39 @@ class Accounts(SQLAlchemyUserDatastore):
 
 
 class Letters(MailUtil):
-    """Flask-Security's mails go through our outbox, in our words, with our own address in links."""
+    """Flask-Security's mails go through our outbox, in our words.
+
+    No transaction of its own: what the mail tells of is committed with it, after the request.
+    """
 
     def send_mail(  # noqa: PLR0917 - Flask-Security's signature
         self,
         template: str,  # noqa: ARG002 - the words are ours
         subject: str,
-        recipient: str | tuple[str, str],  # noqa: ARG002
+        recipient: str | tuple[str, str],  # noqa: ARG002 - it is the user's
         sender: str | tuple[str, str],  # noqa: ARG002
         body: str | None,  # noqa: ARG002
         html: str | None,  # noqa: ARG002
         **context: Any,
     ) -> None:
         user: User = context["user"]
-        name, path = "password_changed", url_for("security.forgot_password")
-        if "reset_token" in context:
-            # Never the address the asker's browser claimed: it may be a forger's.
-            name = "reset"
-            path = url_for("security.reset_password", token=context["reset_token"])
-        with transaction():
-            mail.queue_mail(
-                user.email, str(subject), name, name=user.display_name, url=mail.address_of(path)
-            )
+        # Never the address the asker's browser claimed: it may be a forger's.
+        url = mail.address_of(url_for("security.forgot_password"))
+        mail.queue_mail(
+            user.email, str(subject), "password_changed", name=user.display_name, url=url
+        )
 
 
 class Codes(Totp):
     """Codes of an authenticator app; each opens once."""
 
-    def get_last_counter(self, user: UserMixin) -> int | None:
-        return cast("int | None", cache.get(f"totp:{user.id}"))
-
-    def set_last_counter(self, user: UserMixin, tmatch: Any) -> None:
-        cache.set(f"totp:{user.id}", tmatch.counter, timeout=CODE_REMEMBERED_S)
+    def verify_totp(self, token: str, totp_secret: str, user: UserMixin, window: int = 0) -> bool:
+        """Right, and claimed: reading and writing a last counter would let two through at once."""
+        try:
+            match = self._totp.verify(token, totp_secret, window=window)
+        except TokenError:
+            return False
+        return service.claim_code(cast("User", user).id, match.counter)
 
 
 class Passkeys(WebauthnUtil):
@@ -143,15 +146,16 @@ def init_sign_in(app: Flask) -> None:
         Accounts(db, User, RoleMixin, WebAuthn),
         login_form=SignInForm,
         verify_form=StillYouForm,
+        change_password_form=ChangeForm,
         two_factor_verify_code_form=CodeForm,
         mf_recovery_form=RecoveryForm,
     )
     _keep_accounts_out_of_ordinary_pages(app, security)
     security.context_processor(lambda: {"current_user": current_user})
+    # Flask-Security's own would work longer for an address that has an account.
+    app.view_functions["security.forgot_password"] = ask_for_link
     declare_library_routes(app, ROUTES)
-    user_authenticated.connect(_on_sign_in, app)
-    user_logged_out.connect(_on_sign_out, app)
-    user_failed_authn.connect(_on_failed_second_step, app)
+    events.watch(app)
     init_access(app, load_person=queries.load_person, load_token=queries.load_token)
     app.before_request(_rotate_after_change_of_rights)
     app.after_request(_tell_failed_sign_in)
@@ -207,7 +211,6 @@ def _configure(app: Flask, settings: Settings) -> None:
                 "CLI_USERS_NAME": None,
                 "CLI_ROLES_NAME": None,
                 "DATETIME_FACTORY": clock.now,
-                "EMAIL_SUBJECT_PASSWORD_RESET": "Your link to set a new password",
                 "EMAIL_SUBJECT_PASSWORD_NOTICE": "Your password was changed",
                 "EMAIL_SUBJECT_PASSWORD_CHANGE_NOTICE": "Your password was changed",
             }.items()
@@ -232,6 +235,7 @@ def _find_post() -> mail.Post:
         folder=Path(settings.data_dir) / "mail",
         public_url=settings.public_url,
         translate=gettext,
+        in_language=force_locale,
     )
 
 
@@ -240,26 +244,6 @@ def _keep_accounts_out_of_ordinary_pages(app: Flask, security: Security) -> None
     app.before_request_funcs[None].remove(security.principal._on_before_request)  # noqa: SLF001
     processors = app.template_context_processors[None]
     processors[:] = [p for p in processors if p.__name__ != "_user_context_processor"]
-
-
-def _on_sign_in(app: Flask, user: User, **_more: Any) -> None:  # noqa: ARG001
-    """Whoever knew the session id before knows nothing now."""
-    for stale in ("_remember", "_remember_seconds", "school_id", "rights", "csrf_token"):
-        session.pop(stale, None)
-    g.pop("csrf_token", None)
-    session["signed_in_at"] = clock.now().timestamp()
-    rotate_session_id()
-
-
-def _on_failed_second_step(app: Flask, user: User, **_more: Any) -> None:  # noqa: ARG001
-    """Wrong codes, passkeys and repeated passwords; the sign-in form counts its own."""
-    if request.endpoint != "security.login":
-        service.note_second_step(user.id, address=request.remote_addr or "", pepper=pepper())
-
-
-def _on_sign_out(app: Flask, **_more: Any) -> None:  # noqa: ARG001
-    session.clear()
-    rotate_session_id()
 
 
 def _rotate_after_change_of_rights() -> None:

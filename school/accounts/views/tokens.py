@@ -1,24 +1,23 @@
-"""Keys for programs: one's own, in the school one is in."""
+"""Keys for programs: one's own in the school one is in, and everybody's for administrators."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Response, flash, make_response, redirect, render_template, url_for
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from school import clock
 from school.accounts import policy, queries, service
 from school.accounts.forms import TokenForm
 from school.accounts.models import ApiToken
 from school.accounts.views import words
 from school.accounts.views.door import bp
 from school.db import transaction
-from school.errors import DomainError
-from school.permissions import Permission
-from school.web.access import requires, the_person
+from school.errors import DomainError, NotFound
+from school.permissions import Permission, Person
+from school.web.access import requires, signed_in, the_person
 from school.web.forms import Form, show_on_form
 from school.web.navigation import Place, add_place
 
@@ -35,22 +34,28 @@ add_place(
 
 
 @bp.get("/api-tokens")
-@requires(Permission.API_TOKEN)
-def api_tokens() -> str:
+@signed_in
+def api_tokens() -> str | BaseResponse:
+    """One's own keys, and for those who may take them away, everybody's.
+
+    One's own are shown to whoever may make none any more, too: they may still have some.
+    """
+    person = the_person()
+    if person.school_id is None:
+        return redirect(url_for("accounts.choose_school", next=request.path))
     return render_template(
         "accounts/api_tokens.html",
-        tokens=queries.list_tokens(the_person().user_id),
-        state_of=_state_of,
+        tokens=queries.list_tokens(of=_whose(person)),
+        sees_all=policy.may_see_all_tokens(person),
+        may_make=person.may(Permission.API_TOKEN),
+        state_of=queries.state_of_token,
         acts=_acts,
     )
 
 
-def _state_of(token: ApiToken) -> str:
-    if token.revoked_at is not None:
-        return "revoked"
-    if token.expires_at is not None and token.expires_at <= clock.now():
-        return "over"
-    return "works"
+def _whose(person: Person) -> UUID | None:
+    """Whose keys this person may see and revoke: None for everybody's."""
+    return None if policy.may_see_all_tokens(person) else person.user_id
 
 
 def _acts(token: ApiToken) -> str:
@@ -105,18 +110,25 @@ def _show_once(token: ApiToken, text: str) -> Response:
 
 
 @bp.get("/api-tokens/<uuid:token_id>/revoke")
-@requires(Permission.API_TOKEN)
+@signed_in
 def ask_revoke(token_id: UUID) -> str:
     """A key that was revoked cannot come back, so this is asked once."""
-    token = queries.get_token(token_id, the_person().user_id)
-    return render_template("accounts/revoke_token.html", token=token, form=Form())
+    return render_template("accounts/revoke_token.html", token=_token(token_id), form=Form())
 
 
 @bp.post("/api-tokens/<uuid:token_id>/revoke")
-@requires(Permission.API_TOKEN)
+@signed_in
 def revoke_token(token_id: UUID) -> BaseResponse:
-    token = queries.get_token(token_id, the_person().user_id)
+    token = _token(token_id)
     with transaction():
         service.revoke_token(token)
     flash(_("“%(name)s” opens nothing any more", name=token.name), "done")
     return redirect(url_for("accounts.api_tokens"), 303)
+
+
+def _token(token_id: UUID) -> ApiToken:
+    """Raises NotFound, for somebody who is in no school too."""
+    person = the_person()
+    if person.school_id is None:
+        raise NotFound("There is no such token.")
+    return queries.get_token(token_id, of=_whose(person))
