@@ -7,15 +7,30 @@ sentence; `docs/reference/settings.md` is generated from the descriptions here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from school.bootstrap.settings_file import settings_file_faults
 from school.storage.factory import storage_url_problem
+
+SETTINGS_FILE = ".env"
+LOCALES = ("en", "de")
+SECRETS = frozenset({"SECRET_KEY", "PASSWORD_SALT", "FILE_SIGNING_KEYS", "TOTP_SECRETS"})
+MAKE_ONE = 'python -c "import secrets; print(secrets.token_hex(32))"'
+
+NO_SETTINGS = (
+    "There is no .env in {}, and the environment holds no secrets. "
+    "Run the set-up, which makes one; or run this in the folder of Schoolhouse."
+)
+NO_DATA_DIR = (
+    "DATA_DIR names {}, and no such folder is there. No new one was made, so that nothing seems "
+    "lost. If it was moved, correct DATA_DIR; if there never was anything in it, make the folder."
+)
 
 
 class FaultySettings(ValueError):
@@ -26,6 +41,24 @@ class FaultySettings(ValueError):
         self.faults = faults
 
 
+def _address(text: str, *schemes: str) -> SplitResult:
+    """The parts of an address. Raises ValueError for another scheme or a port that is no number."""
+    begins = " or ".join([f"{scheme}://" for scheme in schemes])
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is no address: behind the last colon there has to be a port, a number") from None
+    if not text.lower().startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        raise ValueError(f"has to begin with {begins}")
+    return parts
+
+
+def _listed(secret: SecretStr) -> list[str]:
+    """The parts between commas, empty ones left out."""
+    return [part for part in map(str.strip, secret.get_secret_value().split(",")) if part]
+
+
 def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",")) - {""}
 
@@ -34,7 +67,7 @@ class Settings(BaseSettings):
     """All settings of Schoolhouse. The field name in capitals is the environment variable."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True,
+        env_file=SETTINGS_FILE, env_file_encoding="utf-8-sig", extra="forbid", frozen=True,
         hide_input_in_errors=True, enable_decoding=False,
     )
 
@@ -52,7 +85,7 @@ class Settings(BaseSettings):
     # Secrets
     secret_key: SecretStr = Field(description="Signs sessions and forms. At least 32 characters; made by set-up.")
     password_salt: SecretStr = Field(description="Mixed into password hashes. At least 16 characters; made by set-up; never change it.")
-    file_signing_keys: SecretStr = Field(description="Comma-separated keys that sign links to files, the newest first; old ones stay valid for reading until removed.")
+    file_signing_keys: SecretStr = Field(description="Comma-separated keys of at least 16 characters that sign links to files, the newest first; old ones stay valid for reading until removed.")
     totp_secrets: SecretStr = Field(description="Encrypts authenticator secrets: comma-separated number:secret pairs, the highest number newest.")
 
     # Database
@@ -77,16 +110,59 @@ class Settings(BaseSettings):
 
     # Ways of running
     demo: bool = Field(default=False, description="Demo installation: the sign-in page lists the demo accounts. Never set it where real people are.")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged.")
-    log_format: str = Field("text", pattern="^(text|json)$", description="text for a person's eyes, json for machines.")
-    default_locale: str = Field("en", description="Language where nobody chose one.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
+    log_format: Literal["text", "json"] = Field("text", description="text for a person's eyes, json for machines.")
+    default_locale: str = Field("en", description="Language where nobody chose one: en or de.")
     testing: bool = Field(default=False, description="Only for the tests: cheap password hashes.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_default(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in given.items() if value != ""}
+
+    @field_validator("data_dir")
+    @classmethod
+    def _home_folder(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("begins with ~, and nobody knows whose home that is; write the full path") from None
 
     @field_validator("secret_key")
     @classmethod
     def _long_secret(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
-            raise ValueError("has fewer than 32 characters; run the set-up again to make one")
+            raise ValueError(f"has fewer than 32 characters; make a longer one: {MAKE_ONE}")
+        return value
+
+    @field_validator("password_salt")
+    @classmethod
+    def _long_salt(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 16:
+            raise ValueError(f"has fewer than 16 characters; before anybody has a password, make a longer one: {MAKE_ONE}")
+        return value
+
+    @field_validator("file_signing_keys")
+    @classmethod
+    def _long_keys(cls, value: SecretStr) -> SecretStr:
+        keys = _listed(value)
+        if not keys or any(len(key) < 16 for key in keys):
+            raise ValueError(f"holds no key, or one of fewer than 16 characters; make one: {MAKE_ONE}")
+        return value
+
+    @field_validator("totp_secrets")
+    @classmethod
+    def _numbered_secrets(cls, value: SecretStr) -> SecretStr:
+        pairs = [pair.partition(":") for pair in _listed(value)]
+        if not pairs or not all(number.strip().isdecimal() and secret.strip() for number, _, secret in pairs):
+            raise ValueError("is not a list of number:secret pairs such as 1:0f3a…")
+        return value
+
+    @field_validator("default_locale")
+    @classmethod
+    def _known_locale(cls, value: str) -> str:
+        if value not in LOCALES:
+            raise ValueError(f"is no language of Schoolhouse; it knows {' and '.join(LOCALES)}")
         return value
 
     @field_validator("database_url")
@@ -96,7 +172,7 @@ class Settings(BaseSettings):
             return value
         try:
             backend = make_url(value).get_backend_name()
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise ValueError("is not a database address such as postgresql://user:password@host/name") from None
         if backend not in {"sqlite", "postgresql"}:
             raise ValueError(f"names {backend}; Schoolhouse knows sqlite and postgresql")
@@ -105,8 +181,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _known_redis(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("begins with redis://, rediss:// or unix://")
+        if value:
+            _address(value, "redis", "rediss", "unix")
         return value
 
     @field_validator("storage_url", "storage_copy_url")
@@ -128,15 +204,14 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _known_smtp(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"smtp", "smtps", "smtp+starttls"}:
-            raise ValueError("begins with smtp://, smtps:// or smtp+starttls://")
+        if value:
+            _address(value, "smtp", "smtps", "smtp+starttls")
         return value
 
     @field_validator("public_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
+        if not _address(value, "http", "https").netloc:
             raise ValueError("is not a web address such as https://school.example.org")
         return value.rstrip("/")
 
@@ -149,12 +224,13 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database address, the default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'schoolhouse.db'}"
+        file = URL.create("sqlite", database=str(self.data_dir.resolve() / "schoolhouse.db"))
+        return self.database_url or file.render_as_string(hide_password=False)
 
     @property
     def storage(self) -> str:
         """The storage address, the default filled in."""
-        return self.storage_url or f"file://{self.data_dir.resolve().as_posix()}/files"
+        return self.storage_url or (self.data_dir.resolve() / "files").as_uri()
 
     @property
     def both_for(self) -> frozenset[str]:
@@ -164,28 +240,59 @@ class Settings(BaseSettings):
     @property
     def signing_keys(self) -> list[str]:
         """Keys for links to files, newest first."""
-        return [key.strip() for key in self.file_signing_keys.get_secret_value().split(",")]
+        return _listed(self.file_signing_keys)
 
     @property
     def totp_keys(self) -> dict[str, str]:
         """Authenticator secrets by number."""
-        pairs = (pair.split(":", 1) for pair in self.totp_secrets.get_secret_value().split(","))
+        pairs = (pair.split(":", 1) for pair in _listed(self.totp_secrets))
         return {number.strip(): secret.strip() for number, secret in pairs}
 
 
 def read_settings(**overrides: Any) -> Settings:
     """Settings from the environment and `.env`. Raises FaultySettings naming every fault."""
+    faults = settings_file_faults(Path(SETTINGS_FILE))
+    if faults:
+        raise FaultySettings(faults)
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
-        raise FaultySettings([_sentence(dict(fault)) for fault in error.errors()]) from None
+        raise FaultySettings(_sentences(error)) from None
+    if not settings.data_dir.is_dir():
+        raise FaultySettings([NO_DATA_DIR.format(settings.data_dir.absolute())])
+    return settings
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    faults: list[dict[str, Any]] = [dict(fault) for fault in error.errors()]
+    missing = {str(fault["loc"][0]).upper() for fault in faults if fault["type"] == "missing"}
+    if missing >= SECRETS and not Path(SETTINGS_FILE).exists():
+        return [NO_SETTINGS.format(Path.cwd())]
+    return [_sentence(fault) for fault in faults]
 
 
 def _sentence(fault: dict[str, Any]) -> str:
     name = "_".join(str(part) for part in fault["loc"]).upper()
-    if fault["type"] == "missing":
-        return f"{name} is missing. The set-up script writes it into .env."
-    if fault["type"] == "extra_forbidden":
-        return f"{name} is not a setting. Look for a spelling mistake in .env."
-    text = fault["msg"].removeprefix("Value error, ")
-    return f"{name} {text[0].lower() + text[1:]}." if name else f"{text}."
+    text = _plain(fault)
+    return f"{name} {text}." if name else f"{text}."
+
+
+def _plain(fault: dict[str, Any]) -> str:
+    """The fault as the rest of a sentence that begins with the setting's name."""
+    limits = fault.get("ctx", {})
+    plain = {
+        "missing": f"is missing. Take it from your copy of {SETTINGS_FILE}; where nothing is kept yet, make one: {MAKE_ONE}{_in_front(fault)}",
+        "extra_forbidden": f"is not a setting. Look for a spelling mistake in {SETTINGS_FILE}",
+        "bool_parsing": "has to be true or false",
+        "int_parsing": "has to be a whole number",
+        "float_parsing": "has to be a number",
+        "literal_error": f"has to be {limits.get('expected')}".replace("'", ""),
+        "greater_than_equal": f"has to be at least {limits.get('ge')}",
+        "greater_than": f"has to be more than {limits.get('gt')}",
+        "less_than_equal": f"has to be at most {limits.get('le')}",
+    }
+    return plain.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+
+
+def _in_front(fault: dict[str, Any]) -> str:
+    return " and write 1: in front of it" if fault["loc"] == ("totp_secrets",) else ""

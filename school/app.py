@@ -46,6 +46,13 @@ LOCALES = {"en": "English", "de": "Deutsch"}
 csrf = CSRFProtect()
 
 
+class Migrations(Migrate):
+    """Flask-Migrate puts the folder into an ini file, where % begins a placeholder."""
+
+    def get_config(self, directory: str | None = None, **more: Any) -> Any:
+        return super().get_config((directory or self.directory).replace("%", "%%"), **more)
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """An application for these settings (default: the environment and `.env`)."""
     settings = settings or read_settings()
@@ -143,7 +150,7 @@ def _init_database(app: Flask, settings: Settings) -> None:
         lock_timeout_ms=settings.db_lock_timeout_ms,
     )
     db.init_app(app)
-    Migrate(
+    Migrations(
         app,
         db,
         directory=str(Path(__file__).parent.parent / "migrations"),

@@ -5,25 +5,32 @@ Exit codes: 0 done, 1 failed (one sentence says why), 2 wrong usage.
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
+import socket
+import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 import sqlalchemy as sa
 from flask import Flask, current_app
 from flask_migrate import downgrade, upgrade
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from config_enhanced import FaultySettings
 from school import clock
 from school.accounts.cli import group as user_commands
 from school.admin.service import open_first_school
 from school.app import create_app
+from school.bootstrap.platforms import this_platform
+from school.bootstrap.ports import port_refused
 from school.db import db
 from school.demo.story import PASSWORD, STAFF, tell_story
 from school.errors import DomainError
@@ -43,17 +50,49 @@ def with_app(command: Command) -> Command:
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            with create_app().app_context():
+            with create_app().app_context(), _database_in_words():
                 return command(*args, **kwargs)
         except (FaultySettings, DomainError) as error:
             _fail(str(error))
-        except OperationalError as error:
-            _fail(f"The database does not answer: {str(error.orig).strip()}")
 
     return run  # type: ignore[return-value]
 
 
-def _fail(sentence: str) -> None:
+@contextmanager
+def _database_in_words() -> Iterator[None]:
+    """A database that is away, or has not (all of) our tables, ends the command in a sentence."""
+    try:
+        yield
+    except (OperationalError, ProgrammingError) as error:
+        sentence = _what_is_wrong(error)
+        if sentence is None:
+            raise
+        _fail(sentence)
+
+
+def _what_is_wrong(error: DBAPIError) -> str | None:
+    """None: the fault is ours."""
+    if _lacks_tables(error):
+        db.session.remove()
+        if CHECKS["migrations"]():
+            return None
+        state = "is older than this program" if _revision() else "is not set up yet"
+        return f"The database {state}; run python -m school db upgrade."
+    if isinstance(error, OperationalError):
+        return f"The database does not answer: {str(error.orig).strip()}"
+    return None
+
+
+def _lacks_tables(error: DBAPIError) -> bool:
+    """A table or column is not there: PostgreSQL has codes for that, SQLite only words."""
+    says = str(error.orig)
+    return getattr(error.orig, "sqlstate", "") in {"42P01", "42703"} or (
+        isinstance(error.orig, sqlite3.Error)
+        and any(words in says for words in ("no such table", "no such column", "no column named"))
+    )
+
+
+def _fail(sentence: str) -> NoReturn:
     click.echo(sentence, err=True)
     sys.exit(1)
 
@@ -63,29 +102,55 @@ def main() -> None:
     """Schoolhouse: school management."""
     # Whatever is written (the database first of all) is for this account's eyes only.
     os.umask(0o077)
+    # Alembic tells of its own workings at every question; we say what came of it.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 @main.command()
 @click.option("--host", help="Address to listen on (default: HOST).")
-@click.option("--port", type=int, help="Port to listen on (default: PORT).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: PORT).")
 @with_app
 def serve(host: str | None, port: int | None) -> None:
     """Start the server, with the worker inside where EMBEDDED_WORKER is set."""
     app = _app()
     settings = app.config["SETTINGS"]
+    host, port = host or settings.host, port or settings.port
+    server = _server(app, _sockets(host, port))
     worker = Worker(app) if settings.embedded_worker else None
     if worker:
         worker.start(alone=True)
-    address = f"http://{host or settings.host}:{port or settings.port}"
-    click.echo(f"Schoolhouse runs on {address}  (Ctrl+C stops it)")
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Schoolhouse runs on http://{shown}:{port}  (Ctrl+C stops it)")
     try:
-        _listen(app, host or settings.host, port or settings.port)
+        server.run()
     finally:
         if worker:
             worker.stop()
 
 
-def _listen(app: Flask, host: str, port: int) -> None:
+def _sockets(host: str, port: int) -> list[socket.socket]:
+    """Listening at every address the name stands for; ends the program where that cannot be."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        _fail(f"There is no computer called {host}. Give an address of this one with --host.")
+    try:
+        return [
+            socket.create_server(address, family=family)
+            for family, address in sorted({(family, address) for family, *_, address in found})
+        ]
+    except OSError as error:
+        _fail(_why_not(host, port, error))
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this computer. Give one that is with --host."
+    refused = port_refused(port, this_platform(), error)
+    return f"{refused.sentence}\nWhat to do: {refused.remedy}"
+
+
+def _server(app: Flask, sockets: list[socket.socket]) -> Any:
     import waitress  # noqa: PLC0415 - only the server needs it
 
     settings = app.config["SETTINGS"]
@@ -99,10 +164,9 @@ def _listen(app: Flask, host: str, port: int) -> None:
         if settings.trusted_proxies
         else {}
     )
-    waitress.serve(
+    return waitress.create_server(
         app,
-        host=host,
-        port=port,
+        sockets=sockets,
         threads=settings.web_threads,
         ident=None,
         max_request_body_size=app.config["MAX_CONTENT_LENGTH"],

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 FAILED, WRONG_USAGE = 1, 2
 
 
+def has_keyboard() -> bool:
+    """Somebody can be asked. Standard input may be closed altogether."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 class Stop(Exception):
     """Set-up cannot go on: one plain sentence, and what to do about it."""
 

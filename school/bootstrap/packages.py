@@ -1,7 +1,8 @@
 """The virtual environment and the packages in it, exactly those the lock file names.
 
 pip comes from `wheels/`, so that a Python without ensurepip is no special case. uv is used
-where it is installed and nobody has told pip about an index of their own.
+where it is installed and nobody has told pip about an index of their own. Nothing is built: a
+build would fetch tools whose hashes nobody checks. What exists only as source lies in `wheels/`.
 """
 
 from __future__ import annotations
@@ -70,14 +71,15 @@ class Environment:
 
     def install(self) -> str:
         """Install what the lock names; returns which tool did it. Raises Stop."""
+        built = built_wheels(self.lock)
+        if built:
+            self._with_pip("--no-index", "--no-deps", *built)
         tool = "pip"
         uv = self.platform.which("uv")
         if uv and not index_settings(self.platform) and self._with_uv(uv).code == 0:
             tool = "uv"
         else:
-            done = self._with_pip()
-            if done.code:
-                raise install_failed(done, self._keep_log(done))
+            self._with_pip("--require-hashes", "--only-binary", ":all:", "-r", self.lock)
         self._remember()
         return tool
 
@@ -98,6 +100,7 @@ class Environment:
                 "--python",
                 self.python,
                 "--require-hashes",
+                "--no-build",
                 "--quiet",
                 "-r",
                 self.lock,
@@ -105,22 +108,23 @@ class Environment:
             cwd=self.root,
         )
 
-    def _with_pip(self) -> Ran:
-        return self.platform.run(
+    def _with_pip(self, *wanted: str | Path) -> None:
+        """Raises Stop."""
+        done = self.platform.run(
             [
                 self.python,
                 vendored_pip(),
                 "install",
-                "--require-hashes",
                 "--quiet",
                 "--no-input",
                 "--disable-pip-version-check",
                 "--no-warn-script-location",
-                "-r",
-                self.lock,
+                *wanted,
             ],
             cwd=self.root,
         )
+        if done.code:
+            raise install_failed(done, self._keep_log(done))
 
     def _keep_log(self, done: Ran) -> Path:
         log = self.folder / "install.log"
@@ -148,6 +152,17 @@ def prepare(environment: Environment) -> None:
 def vendored_pip() -> Path:
     """Pip inside its wheel: Python runs it without installing it."""
     return next(WHEELS.glob("pip-*.whl")) / "pip"
+
+
+def built_wheels(lock: Path) -> list[Path]:
+    """Those in `wheels/` that the lock names: the index has only their source."""
+    wanted = {pin.partition(" ")[0] for pin in pins(lock)}
+    return [wheel for wheel in sorted(WHEELS.glob("*.whl")) if _pin(wheel) in wanted]
+
+
+def _pin(wheel: Path) -> str:
+    name, version = wheel.name.split("-")[:2]
+    return f"{name.replace('_', '-')}=={version}"
 
 
 def fingerprint(lock: Path) -> str:

@@ -27,14 +27,15 @@ def check_port(port: int, platform: Platform) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise _taken(port, platform, error) from None
+            raise port_refused(port, platform, error) from None
 
 
-def _taken(port: int, platform: Platform, error: OSError) -> Stop:
+def port_refused(port: int, platform: Platform, error: OSError) -> Stop:
+    """Why nothing can listen there, and what to do about it."""
     if error.errno == errno.EACCES and port < PRIVILEGED:
         return Stop(
             f"Port {port} is reserved: ports below {PRIVILEGED} belong to the system.",
-            f"choose another port, such as {platform.script} --port 8000",
+            "choose another port, such as --port 8000",
         )
     holder = find_holder(port, platform)
     by = f" by {holder}" if holder else ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from school.bootstrap.console import WRONG_USAGE, Stop, step
+from school.bootstrap.console import WRONG_USAGE, Stop, has_keyboard, step
 from school.bootstrap.options import Options, is_email
 from school.bootstrap.packages import last_line
 from school.bootstrap.platforms import Platform, Ran
@@ -88,10 +87,10 @@ class School:
             self.sign_in = json.loads((self.data_dir / FOUNDED).read_text("utf-8")).get("demo", "")
 
     def _do(self, *words: str) -> Ran:
-        """Run a command that has to succeed; its last sentence is the reason when it does not."""
+        """Run a command that has to succeed; what it says is the reason when it does not."""
         done = self._run(*words)
         if done.code:
-            raise Stop(f"{last_line(done)}", f"the whole story is in {self._keep_log(done)}")
+            raise Stop(_reason(done), f"the whole story is in {self._keep_log(done)}")
         return done
 
     def _run(self, *words: str) -> Ran:
@@ -107,6 +106,12 @@ class School:
         return log
 
 
+def _reason(done: Ran) -> str:
+    """Every sentence (faulty settings are all named); of a traceback, its last line."""
+    said = done.err.strip()
+    return last_line(done) if not said or "Traceback (most recent" in said else said
+
+
 def _faults(answer: Ran) -> list[str]:
     with suppress(ValueError, AttributeError):
         return [str(fault) for fault in json.loads(answer.out).get("faults", [])]
@@ -120,7 +125,7 @@ def ask(options: Options, platform: Platform) -> FirstAdministrator:
         for name, value in (("--school NAME", options.school), ("--email ADDR", options.email))
         if not value
     ]
-    if missing and not sys.stdin.isatty():
+    if missing and not has_keyboard():
         raise Stop(
             f"Set-up needs to know {' and '.join(missing)}.",
             f'{platform.script} --school "Hill School" --email head@example.org'

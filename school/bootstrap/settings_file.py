@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from school.bootstrap.console import Stop
 from school.bootstrap.platforms import Platform
 
+# As python-dotenv reads them: a value that begins with a quote ends with one, a note may follow.
+QUOTED = re.compile(r"""(?P<quote>['"])(?P<value>(?:\\.|(?!(?P=quote)).)*)(?P=quote)\s*(#.*)?""")
+SETTING = re.compile(rf"""(export\s+)?[A-Za-z_]\w*\s*=\s*({QUOTED.pattern}|[^'"].*)?""")
+TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 # Named in the environment of the first run, these are written down: without them the second
 # run would quietly start on an empty database.
 TAKEN_OVER = ("DATABASE_URL", "REDIS_URL", "STORAGE_URL", "SMTP_URL", "MAIL_FROM")
@@ -78,20 +86,54 @@ def quote(value: str) -> str:
 
 def read_settings_file(path: Path) -> dict[str, str]:
     """Names and values; empty when there is no file. Reads what `settings_text` writes and
-    ordinary lines a person adds."""
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError:
+    ordinary lines a person adds. Raises Stop for a file that cannot be read."""
+    faults = settings_file_faults(path)
+    if faults:
+        raise Stop("\n".join(faults), "mend that, and run this again")
+    if not path.exists():
         return {}
     pairs = (
-        line.strip().removeprefix("export ").partition("=")
-        for line in lines
-        if line.strip() and not line.strip().startswith("#")
+        line.strip().removeprefix("export ").partition("=") for _, line in _lines(path.read_bytes())
     )
     return {name.strip().upper(): _unquote(value.strip()) for name, _, value in pairs}
 
 
+def settings_file_faults(path: Path) -> list[str]:
+    """What keeps the file from being read, in sentences; nothing of its content is shown."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        why = "it is a folder" if path.is_dir() else (error.strerror or "it is refused").lower()
+        return [f"The settings file {path} cannot be read: {why}."]
+    if b"\0" in content:
+        return [f"{path.name} is not plain text (UTF-16, perhaps): save it as UTF-8."]
+    return [
+        f"Line {number} of {path.name} {_fault(line)}"
+        for number, line in _lines(content)
+        if _fault(line)
+    ]
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, str]]:
+    """Lines that say something, with their number; what is no UTF-8 stays as lone surrogates."""
+    text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
+        if line.strip() and not line.strip().startswith("#"):
+            yield number, line
+
+
+def _fault(line: str) -> str:
+    if any("\udc80" <= letter <= "\udcff" for letter in line):
+        return "has a letter that is not written in UTF-8: save the file as UTF-8."
+    if not SETTING.fullmatch(line.strip()):
+        return "is no setting: write NAME=value, and close every quote."
+    return ""
+
+
 def _unquote(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1].replace(f"\\{value[0]}", value[0]).replace("\\\\", "\\")
-    return value.split(" #", 1)[0].rstrip()
+    quoted = QUOTED.fullmatch(value)
+    if quoted:
+        return re.sub(rf"\\([\\{quoted['quote']}])", r"\1", quoted["value"])
+    return re.sub(r"\s+#.*", "", value).rstrip()

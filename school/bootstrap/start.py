@@ -18,6 +18,7 @@ from school.bootstrap.ports import check_port
 from school.bootstrap.preflight import (
     NEEDED_LATER_MIB,
     NEEDED_MIB,
+    check_data_folder,
     check_disk,
     check_folder,
     check_network,
@@ -25,6 +26,8 @@ from school.bootstrap.preflight import (
 from school.bootstrap.production.start import run_production
 from school.bootstrap.school import FirstAdministrator, School, ask
 from school.bootstrap.settings_file import (
+    FALSE,
+    TRUE,
     Wanted,
     read_settings_file,
     taken_over,
@@ -74,12 +77,14 @@ def run(options: Options, root: Path, platform: Platform) -> None:
 
 def set_up(options: Options, root: Path, platform: Platform) -> None:
     """The demo or a school of one's own, on this computer."""
+    os.umask(0o077)  # what is made here, by us or by the program, is for this account only
     settings_path = root / ".env"
     settings = read_settings_file(settings_path)
-    _fits(options, settings, platform)
-    data_dir = Path(settings.get("DATA_DIR") or options.data_dir or root / "data")
-    data_dir = (root / data_dir).absolute()
+    kept = _kept_data_dir(settings, root)
+    _fits(options, settings, kept, platform)
+    data_dir = kept or options.data_dir or root / "data"
     port = options.port or _port(settings)
+    check_data_folder(data_dir, is_known=bool(settings.get("DATA_DIR")))
     environment = Environment(root, platform)
     _check(options, environment, data_dir=data_dir, port=port)
     school = School(
@@ -99,11 +104,30 @@ def set_up(options: Options, root: Path, platform: Platform) -> None:
     _finish(options, school, port, platform)
 
 
-def _fits(options: Options, settings: Mapping[str, str], platform: Platform) -> None:
+def _kept_data_dir(settings: Mapping[str, str], root: Path) -> Path | None:
+    """The data folder an earlier run chose; None when there was none. Raises Stop."""
+    if not settings:
+        return None
+    told = settings.get("DATA_DIR") or "data"
+    try:
+        return (root / Path(told).expanduser()).absolute()
+    except RuntimeError:
+        raise Stop(
+            f"DATA_DIR in .env is {told}, and nobody knows whose home that is.",
+            "write the full path",
+        ) from None
+
+
+def _fits(
+    options: Options, settings: Mapping[str, str], kept: Path | None, platform: Platform
+) -> None:
     """An installation stays what it is: a second run with other options must not look like loss."""
     if not settings:
         return
-    is_demo = settings.get("DEMO", "").lower() in {"true", "1", "yes", "on"}
+    demo = settings.get("DEMO", "").lower() or "false"
+    if demo not in TRUE | FALSE:
+        raise Stop(f"DEMO in .env is {demo}; it has to be true or false.", "mend that line")
+    is_demo = demo in TRUE
     if is_demo and options.mode == "school":
         raise Stop(
             "This folder holds the demo.",
@@ -115,8 +139,7 @@ def _fits(options: Options, settings: Mapping[str, str], platform: Platform) -> 
             "A school of your own is set up in this folder already; the demo would mix with it.",
             "unpack Schoolhouse into another folder for the demo",
         )
-    kept = settings.get("DATA_DIR", "")
-    if options.data_dir and kept and Path(kept) != options.data_dir:
+    if options.data_dir and kept and kept != options.data_dir:
         raise Stop(
             f"This installation keeps its data in {kept}, not in {options.data_dir}.",
             "leave --data-dir out; to move the data, move that folder and change DATA_DIR in .env",
@@ -125,15 +148,16 @@ def _fits(options: Options, settings: Mapping[str, str], platform: Platform) -> 
 
 def _port(settings: Mapping[str, str]) -> int:
     told = settings.get("PORT") or str(DEFAULT_PORT)
-    if not told.isdecimal():
-        raise Stop(f"PORT in .env is {told}; it has to be a number.", "mend that line")
+    if not told.isdecimal() or not 1 <= int(told) <= 65535:
+        raise Stop(
+            f"PORT in .env is {told}; it has to be a number from 1 to 65535.", "mend that line"
+        )
     return int(told)
 
 
 def _check(options: Options, environment: Environment, *, data_dir: Path, port: int) -> None:
     with step("This computer") as this:
         check_folder(environment.root, "The folder")
-        check_folder(data_dir, "The data folder")
         complete = environment.is_complete()
         check_disk(environment.root, needed_mib=NEEDED_LATER_MIB if complete else NEEDED_MIB)
         check_disk(data_dir, needed_mib=NEEDED_LATER_MIB)

@@ -10,6 +10,7 @@ import click
 import sqlalchemy as sa
 
 from school import clock
+from school.accounts.cli import choose_school
 from school.db import db
 from school.errors import NotFound
 from school.files.queries import list_all_files
@@ -71,20 +72,21 @@ def _backlog_line(school_id: UUID, one: Waiting, *, as_json: bool) -> str:
 
 
 @files.command("list")
-@click.option("--school", "slug", required=True, help="The school's short name.")
-@click.option("--limit", default=1000, show_default=True, help="How many at most.")
+@click.option("--school", "slug", help="The school's short name; needed if there are several.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="How many at most."
+)
 @click.option("--json", "as_json", is_flag=True, help="One object per line for machines.")
-def list_command(slug: str, limit: int, *, as_json: bool) -> None:
+def list_command(slug: str | None, limit: int, *, as_json: bool) -> None:
     """List a school's files: id, size, version and name."""
-    for school_id in _school_ids(slug):
-        with school_scope(school_id):
-            for row in list_all_files(limit=limit):
-                facts = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-                click.echo(
-                    json.dumps(facts, default=str)
-                    if as_json
-                    else f"{row.id}  {row.size_bytes:>12,}  v{row.number:<3} {row.name}"
-                )
+    with school_scope(choose_school(slug)):
+        for row in list_all_files(limit=limit):
+            facts = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+            click.echo(
+                json.dumps(facts, default=str)
+                if as_json
+                else f"{row.id}  {row.size_bytes:>12,}  v{row.number:<3} {row.name}"
+            )
 
 
 def _school_ids(slug: str | None) -> list[UUID]:

@@ -17,27 +17,38 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from school.accounts.cli import choose_school
 from school.audit.actor import Actor, acting_as
 from school.db import db, transaction
-from school.errors import DomainError, Invalid
+from school.errors import Invalid
 from school.roster.models import ImportState, RosterImport
 from school.roster.service.committing import commit
 from school.roster.service.reporting import report
 from school.roster.service.staging import Tell, silent, stage
 from school.roster.service.undoing import undo
 from school.roster.service.uploads import new_import
+from school.roster.sheet.mapping import Mapping, memory_key
 from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import school_scope
 
 TERMINAL = Actor(name="Command line")
+IS_OPEN = School.status == SchoolStatus.ACTIVE
 
 
 class _DryRun(Exception):
     """Thrown to roll everything back."""
 
 
+def _no_pipe(_context: click.Context, _parameter: click.Parameter, file: Path) -> Path:
+    if not file.is_file():
+        raise click.BadParameter("It is a pipe, and would be read twice. Save it first.")
+    return file
+
+
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), callback=_no_pipe
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 @click.option("--yes", is_flag=True, help="Import without asking.")
 @click.option("--school", "slug", help="The school's short name; needed if there are several.")
@@ -62,11 +73,12 @@ def import_command(
     as_json: bool,
 ) -> None:
     """Import students, guardians and classes from a spreadsheet."""
-    if dry_run == yes and (dry_run or not sys.stdin.isatty()):
+    has_keyboard = sys.stdin is not None and sys.stdin.isatty()
+    if dry_run == yes and (dry_run or not has_keyboard):
         raise click.UsageError("Say either --dry-run or --yes.")
     targets = _read_map(map_file)
     options = {"overwrite_edited": overwrite_edited, "archive_gone": archive_gone}
-    with school_scope(_school_id(slug)), acting_as(TERMINAL), _watched() as tell:
+    with school_scope(choose_school(slug, IS_OPEN)), acting_as(TERMINAL), _watched() as tell:
         began = time.monotonic()
         done = (
             _look(file, targets, options, tell, began)
@@ -127,11 +139,29 @@ def _stage(
         )
         imported.options = options
     imported = stage(imported.id, file, targets=targets, tell=tell)
-    problem = imported.refusal or next(iter(imported.counts.get("faults", [])), None)
+    faults = [*_unknown_columns(imported, targets), *imported.counts.get("faults", [])]
+    problem = imported.refusal or next(iter(faults), None)
     if problem is not None:
         _discard(imported.id)
         raise Invalid("%(reason)s", reason=problem)
     return imported
+
+
+def _unknown_columns(imported: RosterImport, targets: dict[str, str]) -> list[str]:
+    """The sentence about columns that --map names and the file does not have, if there are any."""
+    columns = Mapping.from_json(imported.mapping).columns
+    known = {column.key for column in columns}
+    missing = [name for name in targets if not {name, memory_key(name)} & known]
+    if not missing or not columns:
+        return []
+    there = [
+        column.label if memory_key(column.label) == column.key else column.key for column in columns
+    ]
+    return [f"--map names {_quoted(missing)}, and the file has {_quoted(there)}."]
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)
 
 
 def _discard(import_id: UUID) -> None:
@@ -150,7 +180,7 @@ def _discard(import_id: UUID) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One object for machines.")
 def undo_command(import_id: UUID, slug: str | None, *, as_json: bool) -> None:
     """Take a saved import back; what people edited since is kept and listed."""
-    with school_scope(_school_id(slug)), acting_as(TERMINAL), transaction():
+    with school_scope(choose_school(slug, IS_OPEN)), acting_as(TERMINAL), transaction():
         done = undo(import_id)
     kept = [
         {"entity": one.entity, "id": str(one.entity_id), "field": one.field} for one in done.kept
@@ -169,7 +199,7 @@ def undo_command(import_id: UUID, slug: str | None, *, as_json: bool) -> None:
 @click.option("--school", "slug", help="The school's short name; needed if there are several.")
 def list_command(slug: str | None) -> None:
     """List imports, the newest first: id, state, file."""
-    with school_scope(_school_id(slug)):
+    with school_scope(choose_school(slug, IS_OPEN)):
         rows = db.session.execute(
             sa.select(RosterImport.id, RosterImport.state, RosterImport.filename)
             .order_by(RosterImport.created_at.desc(), RosterImport.id.desc())
@@ -183,22 +213,11 @@ COMMANDS = (import_command, undo_command, list_command)
 """For the group `students`."""
 
 
-def _school_id(slug: str | None) -> UUID:
-    wanted = sa.select(School.id).where(School.status == SchoolStatus.ACTIVE).limit(2)
-    found = list(db.session.scalars(wanted.where(School.slug == slug) if slug else wanted))
-    db.session.remove()
-    if len(found) > 1:
-        raise click.UsageError("There are several schools. Name one with --school.")
-    if not found:
-        raise DomainError("There is no such school. Set one up first.")
-    return found[0]
-
-
 def _read_map(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError:
         raise click.UsageError(f"{path.name} is not JSON.") from None
     if not isinstance(loaded, dict) or not all(isinstance(v, str) for v in loaded.values()):

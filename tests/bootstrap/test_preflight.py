@@ -14,7 +14,7 @@ import pytest
 
 from school.bootstrap.console import Stop
 from school.bootstrap.platforms import Ran
-from school.bootstrap.preflight import check_disk, check_folder, check_network
+from school.bootstrap.preflight import check_data_folder, check_disk, check_folder, check_network
 
 
 class Usage(NamedTuple):
@@ -135,6 +135,19 @@ def test_behind_a_proxy_only_the_proxy_must_answer(computer, live_port, dead_por
     monkeypatch.setenv("https_proxy", f"127.0.0.1:{dead_port}")
     with pytest.raises(Stop, match="does not answer"):
         check_network(index)
+
+
+@pytest.mark.parametrize("address", ["http://proxy.example:notaport", "http://[::1"])
+def test_a_proxy_that_is_no_address_is_said_to_be_none(computer, monkeypatch, address):
+    monkeypatch.setenv("https_proxy", address)
+    with pytest.raises(Stop, match="The proxy's address makes no sense") as stopped:
+        check_network(told(computer, index_url="https://index.invalid/simple"))
+    assert address not in stopped.value.sentence, "it may hold a password"
+
+
+def test_a_data_folder_that_the_settings_file_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(Stop, match=r"has \$\{ in its name"):
+        check_data_folder(tmp_path / "${HOME}", is_known=False)
 
 
 def test_an_index_told_to_uv_counts(computer, dead_port, monkeypatch):

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config_enhanced import Settings
+from school.bootstrap.console import Stop
 from school.bootstrap.platforms import Platform
 from school.bootstrap.settings_file import (
     Wanted,
     read_settings_file,
+    settings_file_faults,
     settings_text,
     taken_over,
     write_settings,
@@ -117,6 +119,58 @@ def test_lines_a_person_adds_are_understood(tmp_path):
         "utf-8",
     )
     assert read_settings_file(file) == {"PORT": "9000", "DATA_DIR": "/srv/our data", "DEMO": "true"}
+
+
+def test_a_note_may_follow_a_value_in_quotes(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("DATA_DIR='/srv/our # data' # here\n")
+    assert read_settings_file(file)["DATA_DIR"] == "/srv/our # data"
+    assert (
+        str(
+            Settings(_env_file=file, **{name.lower(): "1:" + "x" * 40 for name in SECRETS}).data_dir
+        )
+        == "/srv/our # data"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            b"PORT=1\n# gr\xfcn\nMAIL_FROM=Gr\xfcn\n",
+            "Line 3 of .env has a letter that is not written in UTF-8",
+        ),
+        (
+            "PORT=1\n".encode("utf-16"),
+            ".env is not plain text (UTF-16, perhaps): save it as UTF-8.",
+        ),
+        (b"PORT=1\nhello there\n", "Line 2 of .env is no setting"),
+        (
+            b"PORT=1\r\nDATA_DIR='/srv/data\r\n",
+            "Line 2 of .env is no setting: write NAME=value, and close every quote.",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_by_its_line(tmp_path, content, sentence):
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+    (fault,) = settings_file_faults(file)
+    assert fault.startswith(sentence)
+    with pytest.raises(Stop, match=re.escape(sentence)):
+        read_settings_file(file)
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path):
+    (tmp_path / ".env").mkdir()
+    assert settings_file_faults(tmp_path / ".env")[0].endswith("cannot be read: it is a folder.")
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert settings_file_faults(tmp_path / ".env")[0].endswith("cannot be read: permission denied.")
 
 
 def test_no_file_means_no_settings(tmp_path):

@@ -56,7 +56,9 @@ class Unpacked:
     root: Path
     env: dict[str, str]
 
-    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, umask: int = -1, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, self.root / "school" / "bootstrap", *arguments],
             text=True,
@@ -64,6 +66,7 @@ class Unpacked:
             capture_output=True,
             stdin=subprocess.DEVNULL,
             env={**self.env, **more},
+            umask=umask,
             check=False,
         )
 
@@ -271,19 +274,92 @@ def test_a_port_misspelt_in_the_settings_is_named(unpacked):
     done = unpacked.run("--demo", "--no-start")
     assert (done.returncode, done.stderr.splitlines()[0]) == (
         1,
-        "PORT in .env is eight; it has to be a number.",
+        "PORT in .env is eight; it has to be a number from 1 to 65535.",
     )
 
 
 def test_a_surprise_is_a_sentence_too(unpacked):
-    (unpacked.root / ".env").write_bytes(b"PORT=8000 # gr\xfc\xdfe\n")
+    (unpacked.root / "requirements.txt").unlink()
     done = unpacked.run("--demo", "--no-start")
     assert done.returncode == 1
     assert done.stderr.startswith("Set-up met something it does not know: ")
     assert "Traceback" not in done.stderr
     log = Path(done.stderr.split("send ")[1].split(" along")[0])
-    assert "UnicodeDecodeError" in log.read_text()
+    assert "FileNotFoundError" in log.read_text()
     log.unlink()
+
+
+def test_a_data_folder_that_was_moved_away_is_missed_not_replaced(unpacked, tmp_path):
+    unpacked.run("--demo", "--no-start")
+    (unpacked.root / "data").rename(tmp_path / "elsewhere")
+    done = unpacked.run("--demo", "--no-start")
+    assert done.returncode == 1
+    assert "is not there. No new one was made, so that nothing seems lost." in done.stderr
+    assert not (unpacked.root / "data").exists()
+
+
+def test_whatever_the_umask_nobody_else_may_read(unpacked):
+    (unpacked.root / "data").mkdir()
+    (unpacked.root / "data").chmod(0o755)
+    done = unpacked.run("--demo", "--no-start", umask=0)
+    assert done.returncode == 0, done.stderr
+    made = [unpacked.root / "data", *(unpacked.root / "data").rglob("*")]
+    assert unpacked.root / "data" / "set-up.json" in made
+    # The program is played; what it makes has the umask it was given.
+    made.append(unpacked.root / "asked.jsonl")
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
+def test_a_data_folder_with_something_in_it_keeps_its_rights(unpacked):
+    (unpacked.root / "data").mkdir()
+    (unpacked.root / "data" / "notes.txt").touch()
+    (unpacked.root / "data").chmod(0o755)
+    assert unpacked.run("--demo", "--no-start").returncode == 0
+    assert stat.S_IMODE((unpacked.root / "data").stat().st_mode) == 0o755
+
+
+def test_every_faulty_setting_is_named(unpacked):
+    faults = "These settings need a look:\n  - PORT is wrong.\n  - HOST is wrong."
+    (unpacked.root / "school" / "__main__.py").write_text(f"import sys; sys.exit({faults!r})")
+    done = unpacked.run("--demo", "--no-start")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{faults}\nWhat to do: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b"DEMO=true # gr\xfc\xdfe", "Line 2 of .env has a letter that is not written in UTF-8"),
+        (b"DEMO maybe", "Line 2 of .env is no setting: write NAME=value"),
+        (b"DEMO=maybe", "DEMO in .env is maybe; it has to be true or false."),
+        (b"DATA_DIR=~nobody-here/data", "DATA_DIR in .env is ~nobody-here/data, and nobody knows"),
+        (b"PORT=99999\nDEMO=true", "PORT in .env is 99999; it has to be a number from 1 to 65535."),
+    ],
+)
+def test_a_settings_file_that_cannot_be_used_is_told_by_its_line(unpacked, line, sentence):
+    (unpacked.root / ".env").write_bytes(b"# ours\n" + line + b"\n")
+    done = unpacked.run("--demo", "--no-start")
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_standard_input_it_says_what_is_missing(unpacked):
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            '"$0" "$1" --no-start <&-',
+            sys.executable,
+            unpacked.root / "school/bootstrap",
+        ],
+        capture_output=True,
+        text=True,
+        env=unpacked.env,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("Set-up needs to know --school NAME and --email ADDR.")
 
 
 def wait_for(process: subprocess.Popen[bytes], word: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 import pytest
@@ -73,6 +74,34 @@ def test_a_map_says_what_columns_mean(students, roster, tmp_path):
     assert json.loads(done.stdout)["classes"] == {"new": 1, "existing": 0}
     mapping.write_text("not json")
     assert students("import", str(path), "--dry-run", "--map", str(mapping)).exit_code == 2
+
+
+def test_a_map_may_begin_with_a_byte_order_mark(students, roster, tmp_path):
+    path = roster("1,Smith,Ann,Blue", headings="Admission No,Surname,Forename,House")
+    mapping = tmp_path / "map.json"
+    mapping.write_text('{"House": "class_name"}', "utf-8-sig")
+    done = students("import", str(path), "--dry-run", "--json", "--map", str(mapping))
+    assert json.loads(done.stdout)["classes"] == {"new": 1, "existing": 0}
+
+
+@pytest.mark.parametrize("mode", ["--dry-run", "--yes"])
+def test_a_map_of_a_column_the_file_does_not_have_is_said(students, school, roster, tmp_path, mode):
+    mapping = tmp_path / "map.json"
+    mapping.write_text('{"Hause": "class_name"}')
+    path = roster("1,Smith,Ann,Blue", headings="Admission No,Surname,Forename,House")
+    done = students("import", str(path), mode, "--map", str(mapping))
+    assert done.exit_code == 1
+    assert str(done.exception) == (
+        "--map names “Hause”, and the file has “Admission No”, “Surname”, “Forename”, “House”."
+    )
+    assert count(school, RosterImport) == count(school, Student) == 0
+
+
+def test_a_pipe_is_refused_at_once(students, tmp_path):
+    os.mkfifo(tmp_path / "list.csv")
+    done = students("import", str(tmp_path / "list.csv"), "--yes")
+    assert done.exit_code == 2
+    assert "It is a pipe" in done.output
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from school.bootstrap.console import WRONG_USAGE, Stop, step
+from school.bootstrap.console import WRONG_USAGE, Stop, has_keyboard, step
 from school.bootstrap.options import DEFAULT_PORT, Options
 from school.bootstrap.platforms import Platform
 from school.bootstrap.ports import check_port
@@ -141,7 +140,7 @@ def print_everything(plan: Sequence[Stage]) -> None:
 
 
 def _confirm() -> None:
-    if not sys.stdin.isatty():
+    if not has_keyboard():
         raise Stop(
             "Nothing was changed: nobody is there to agree to the plan.",
             "add --yes",
