@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from flask_babel import lazy_gettext as _
@@ -153,7 +154,8 @@ def with_own_fields(
 ) -> type[Form]:
     """The form with the school's own fields after its own, named `custom_<id>`.
 
-    `present` are a student's values: one that is no choice any more can still be kept.
+    `present` are a student's values: one that is no choice any more, or was never of the field's
+    kind, can still be kept.
     """
     have = present or {}
     own = {f"custom_{field.id}": _own_field(field, have.get(str(field.id))) for field in fields}
@@ -162,6 +164,8 @@ def with_own_fields(
 
 def _own_field(field: CustomField, present: Any) -> Any:
     common = {"description": field.help or "", "validators": [Optional()]}
+    if not _is_of_kind(field, present):
+        return StringField(field.label, **common)  # shown as it is, to be put right
     if field.kind == CustomFieldKind.DATE:
         return RightDateField(field.label, **common)
     if field.kind == CustomFieldKind.YES_NO:
@@ -172,6 +176,18 @@ def _own_field(field: CustomField, present: Any) -> Any:
         choices = [("", ""), *((choice, choice) for choice in [*field.choices, *gone])]
         return SelectField(field.label, choices=choices, **common)
     return StringField(field.label, **common)
+
+
+def _is_of_kind(field: CustomField, present: Any) -> bool:
+    """A date or an answer that its own kind of field can show."""
+    if present is None or field.kind not in {CustomFieldKind.DATE, CustomFieldKind.YES_NO}:
+        return True
+    if field.kind == CustomFieldKind.YES_NO:
+        return isinstance(present, bool)
+    try:
+        return isinstance(date.fromisoformat(present), date)
+    except (TypeError, ValueError):
+        return False
 
 
 def own_values(form: Form) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from school.academics.models import AcademicYear, SchoolClass
 from school.enrollment.models import Enrollment
 from school.roster.models import RosterRecord
+from school.roster.sheet.own import OwnField, OwnFields
 from school.search.words import fold
 from school.students.models import (
     CustomField,
@@ -89,10 +90,8 @@ class Directory:
         self.year_id = session.scalar(
             sa.select(AcademicYear.id).where(AcademicYear.is_current.is_(True))
         )
-        self.labels = {
-            str(key): label
-            for key, label in session.execute(sa.select(CustomField.id, CustomField.label))
-        }
+        self.own = own_fields(session)
+        self.own_ids = {field.id for field in self.own}
         self.is_empty = session.scalar(sa.select(Student.id).limit(1)) is None
 
     def by_number(self, numbers: Iterable[str | None]) -> dict[str, Known]:
@@ -182,9 +181,16 @@ class Directory:
         born = fields["birth_date"]
         fields["birth_date"] = born.isoformat() if born else None
         for key, value in custom.items():
-            if key in self.labels:
-                fields[CUSTOM + self.labels[key]] = None if value is None else str(value)
-        return Known(student_id.hex, fields, dict(custom), dict(said) if said else None)
+            if key in self.own_ids:
+                fields[CUSTOM + key] = value
+        return Known(student_id.hex, fields, dict(custom), self._by_id(said) if said else None)
+
+    def _by_id(self, said: dict[str, Any]) -> dict[str, Any]:
+        """A value said of a field that was made only afterwards is remembered by its name."""
+        return {
+            (self.own.resolved(name) or name) if name.startswith(CUSTOM) else name: value
+            for name, value in said.items()
+        }
 
     @staticmethod
     def _set_class(known: Known, name: str | None, *, is_current: bool) -> None:
@@ -223,6 +229,19 @@ class Directory:
                     dict(zip(_FLAGS, flags, strict=True)),
                 )
             )
+
+
+def own_fields(session: Session) -> OwnFields:
+    """The fields the school added, archived ones too, in its order."""
+    rows = session.execute(
+        sa.select(
+            CustomField.id, CustomField.label, CustomField.kind, CustomField.choices
+        ).order_by(CustomField.position, CustomField.id)
+    )
+    return OwnFields(
+        OwnField(str(field_id), label, kind, tuple(map(str, choices)))
+        for field_id, label, kind, choices in rows
+    )
 
 
 def folded_name(family: str | None, given: str | None) -> str:

@@ -14,8 +14,9 @@ from school.roster.service.directory import CUSTOM, Directory, Known, folded_nam
 from school.roster.service.verdict import GuardianSaid, Rules, Verdict, judge
 from school.roster.sheet import rows as sheet
 from school.roster.sheet.mapping import Mapping
+from school.roster.sheet.own import OwnFields
 from school.roster.sheet.problems import Problem
-from school.roster.sheet.targets import Target, guardian_part
+from school.roster.sheet.targets import Target, custom_key, custom_target, guardian_part
 from school.roster.sheet.values import STUDENT_FIELDS
 
 CHUNK_ROWS = 1_000
@@ -146,8 +147,8 @@ def _filled(row: sheet.RosterRow) -> dict[str, Any]:
             student[name] = value
     if values.birth_date is not None:
         student["birth_date"] = values.birth_date.isoformat()
-    for label, text in values.custom.items():
-        student[CUSTOM + label] = text
+    for key, value in values.custom.items():
+        student[CUSTOM + key] = value
     return student
 
 
@@ -179,6 +180,8 @@ class Matcher:
 
     def __init__(self, directory: Directory, mapping: Mapping, *, overwrite_edited: bool) -> None:
         self.directory = directory
+        self._made_since = _made_since(mapping, directory.own)
+        mapping = mapping.renamed(self._made_since)
         self.rules = rules_of(mapping, overwrite_edited=overwrite_edited)
         self._columns = {column.index: column.target for column in mapping.columns}
         # Numbers in the file: a namesake who has one of them is another person.
@@ -236,6 +239,10 @@ class Matcher:
     def judge(self, row: Staged, known: Known | None) -> None:
         if known and known.is_archived and all(one.code != "archived" for one in row.problems):
             row.problems.append(self._about_number(row, "archived"))
+        if self._made_since:
+            row.student = {
+                self._made_since.get(name, name): value for name, value in row.student.items()
+            }
         unread = self._unread(row) if row.problems else ()
         row.verdict = judge(
             row.student, row.guardians, known, self.rules, unread=unread, take=row.take
@@ -254,15 +261,32 @@ class Matcher:
             if part and not found.code.startswith("phone"):
                 # An empty first guardian moves the second up.
                 unread.update(f"guardian[{place}].{part[1]}" for place in range(1, part[0] + 1))
-            for name in (
-                _FIELD_OF_TARGET.get(Target(target), (target,)) if target in _TARGETS else ()
-            ):
-                if row.student.get(name) is None:
-                    unread.add(name)
+            unread.update(name for name in _fields_of(target) if row.student.get(name) is None)
         return unread
 
 
 _TARGETS = frozenset(Target)
+
+
+def _fields_of(target: str) -> tuple[str, ...]:
+    """The fields of a student that a column speaks of."""
+    if target in _TARGETS:
+        return _FIELD_OF_TARGET.get(Target(target), (target,))
+    return (target,) if custom_key(target) else ()
+
+
+def _made_since(mapping: Mapping, own: OwnFields) -> dict[str, str]:
+    """{target: target} of fields the school didn't have when the file was read, and has now.
+
+    Those of another kind than text are not for texts: writing them is refused.
+    """
+    names = map(custom_target, mapping.own_keys())
+    found = ((name, own.find(name)) for name in names)
+    return {
+        name: custom_target(field.id)
+        for name, field in found
+        if field and field.kind == "text" and name != custom_target(field.id)
+    }
 
 
 def _person(row: Staged) -> tuple[str, str]:

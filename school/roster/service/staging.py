@@ -19,9 +19,15 @@ from school.db import db, take_write_lock, transaction
 from school.errors import Conflict, DomainError, NotFound
 from school.roster.models import ColumnMemory, ImportState, RosterImport, RosterRow, RowOutcome
 from school.roster.service import bulk
-from school.roster.service.directory import Directory, GuardianBook, GuardianKey, guardian_key
+from school.roster.service.directory import (
+    Directory,
+    GuardianBook,
+    GuardianKey,
+    guardian_key,
+    own_fields,
+)
 from school.roster.service.rows import CHUNK_ROWS, COLUMNS, Matcher, Staged, read_back
-from school.roster.sheet.mapping import Mapping, memory_key
+from school.roster.sheet.mapping import Mapping, memory_key, refuse_unless_target
 from school.roster.sheet.rows import Roster, SchoolHints, read_roster
 from school.roster.sheet.targets import Target
 from school.students.models import Gender, Student
@@ -62,6 +68,7 @@ def school_hints() -> SchoolHints:
         genders=dict(genders.all()),
         today=clock.today(),
         name_limit=limit.length,
+        own=own_fields(db.session()),
     )
 
 
@@ -151,6 +158,8 @@ def move(imported: RosterImport, state: ImportState) -> None:
 def _understand(imported: RosterImport, path: Path, targets: MappingType[str, str]) -> Roster:
     """The file with its columns: as a person said, as remembered, as found."""
     mapping = Mapping.from_json(imported.mapping) if imported.mapping else None
+    for heading, target in targets.items():
+        refuse_unless_target(target, heading)
     roster = read_roster(
         path,
         filename=imported.filename,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from school.roster.sheet.evidence import Evidence, evidence_of
 from school.roster.sheet.headings import Heading, Person, person_in, recognise
 from school.roster.sheet.mapping import Column, Mapping, memory_key
+from school.roster.sheet.own import OwnFields
 from school.roster.sheet.targets import (
     JOINED,
     MAX_GUARDIANS,
     Target,
+    as_label,
     custom_target,
     guardian_part,
     guardian_target,
+    is_field_id,
 )
 from school.roster.sheet.text import clean_line
 from school.roster.sheet.words import (
@@ -31,7 +35,6 @@ from school.roster.sheet.words import (
 
 _HEADER_WITHIN_ROWS: Final = 40
 _SAMPLES_SHOWN: Final = 3
-_CUSTOM_LABEL_LIMIT: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +142,16 @@ def map_columns(
     sheet: str,
     hidden: frozenset[int],
     remembered: MappingType[str, str],
+    own: OwnFields,
 ) -> Mapping:
     """What each column means: remembered first, then its heading, then what stands in it."""
     columns = _columns(headings, below, hidden)
     known = {
         column.index: remembered[column.key] for column in columns if column.key in remembered
     }
-    chosen = Choice(columns, below, taken=known)
+    chosen = Choice(columns, below, taken=known, own=own)
     chosen.by_headings()
+    chosen.by_own_fields()
     chosen.by_data()
     return Mapping(sheet, headings.line, tuple(chosen.finished()))
 
@@ -154,17 +159,19 @@ def map_columns(
 def _columns(headings: Headings, below: list[Line], hidden: frozenset[int]) -> list[Column]:
     columns = []
     counts = Counter(header for header in headings.headers if header)
-    seen: Counter[tuple[str, str]] = Counter()
+    seen: Counter[str] = Counter()
     for index, (header, group) in enumerate(zip(headings.headers, headings.groups, strict=True)):
         texts = _column_texts(below, index)
         if not header and not texts:
             continue
-        seen[header, group] += 1
-        occurrence = seen[header, group]
+        # As memory tells headings apart: capitals and accents make no second one.
+        name = header or f"column {index + 1}"
+        seen[memory_key(name, group)] += 1
+        occurrence = seen[memory_key(name, group)]
         columns.append(Column(
             index=index, header=header, group=group,
             label=_label(header, group, occurrence, index, is_only=counts[header] == 1),
-            key=memory_key(header or f"column {index + 1}", group, occurrence),
+            key=memory_key(name, group, occurrence),
             target="", is_hidden=index in hidden,
             samples=tuple(text[:80] for text in texts[:_SAMPLES_SHOWN]),
         ))
@@ -183,8 +190,11 @@ def _label(header: str, group: str, occurrence: int, index: int, *, is_only: boo
 class Choice:
     """Chooses a target for each column; a target is given once."""
 
-    def __init__(self, columns: list[Column], below: list[Line], taken: dict[int, str]) -> None:
+    def __init__(
+        self, columns: list[Column], below: list[Line], taken: dict[int, str], own: OwnFields
+    ) -> None:
         self.columns = columns
+        self.own = own
         self.texts = {column.index: _column_texts(below, column.index) for column in columns}
         self.targets: dict[int, str] = dict(taken)
         self.how: dict[int, str] = dict.fromkeys(taken, "remembered")
@@ -283,6 +293,12 @@ class Choice:
         elif Target.ADMISSION_NUMBER not in self.targets.values():
             self._give(index, Target.ADMISSION_NUMBER, "header")
 
+    def by_own_fields(self) -> None:
+        for column in self._open():
+            field = self.own.called(as_label(column.label))
+            if field:
+                self._give_if_free(column.index, custom_target(field.id), "own")
+
     def by_data(self) -> None:
         for column in self._open():
             reading = self.readings[column.index]
@@ -295,18 +311,33 @@ class Choice:
                 self._give_if_free(column.index, target, "data")
 
     def finished(self) -> list[Column]:
-        finished = []
-        own: Counter[str] = Counter()
-        for column in self.columns:
-            target = self.targets.get(column.index, "")
-            if not target:
-                own[column.header] += 1
-                target = custom_target(column.label[:_CUSTOM_LABEL_LIMIT])
-            finished.append(replace(
-                column, target=target, how=self.how.get(column.index, "unknown"),
+        for column in self._open():
+            if repeated(column, self.columns):
+                self._give(column.index, Target.IGNORE, "repeat")
+            else:
+                self._give(column.index, new_field_target(column), "unknown")
+        return [
+            replace(
+                column, target=self.targets[column.index], how=self.how[column.index],
                 relationship=self.relationships.get(column.index, ""),
-            ))
-        return finished
+            )
+            for column in self.columns
+        ]
+
+
+def repeated(column: Column, columns: Sequence[Column]) -> Column | None:
+    """The first column with the same heading, if it isn't this one."""
+    if not column.header:
+        return None
+    key = memory_key(column.header, column.group)
+    first = next((one for one in columns if one.key == key), column)
+    return None if first is column else first
+
+
+def new_field_target(column: Column) -> str:
+    """It becomes a field of the school's own; what can't be the name of one is left out."""
+    label = as_label(column.label)
+    return custom_target(label) if label and not is_field_id(label) else Target.IGNORE
 
 
 _PLAIN_FIELDS: Final = frozenset(target.value for target in Target)

@@ -12,7 +12,7 @@ from school.roster.sheet.problems import Problem, problem
 from school.roster.sheet.targets import (
     GUARDIAN_FIELDS,
     Target,
-    custom_label,
+    custom_key,
     guardian_part,
 )
 from school.roster.sheet.values import (
@@ -151,12 +151,13 @@ class RowJudge:
 
     def _add(self, column: Column, school: SchoolHints, taken: set[int]) -> None:
         slot = self._slot_of(column)
-        label = custom_label(column.target)
+        # As it is now: the field may have been made since the columns were understood.
+        key = custom_key(school.own.resolved(column.target) or column.target)
         if slot is None or slot in taken:
             if slot is not None:
                 self._joins.append((slot, self._slots))
-            elif label:
-                self._customs.append((label, self._slots))
+            elif key:
+                self._customs.append((key, self._slots))
             slot = self._slots
             self._slots += 1
         taken.add(slot)
@@ -202,9 +203,9 @@ class RowJudge:
             )
             values[_FAMILY], values[_GIVEN] = family or None, given or None
         student = StudentValues(*values[:_FULL_NAME])
-        for label, slot in self._customs:
-            if values[slot]:
-                student.custom[label] = values[slot]
+        for key, slot in self._customs:
+            if values[slot] is not None:
+                student.custom[key] = values[slot]
         return student
 
     def _read_guardians(self, values: list[Any], found: Findings) -> list[GuardianValues]:

@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from school.errors import Invalid
+from school.roster.sheet.problems import shortened
 from school.roster.sheet.targets import (
     JOINED,
+    LABEL_LIMIT,
     Target,
-    custom_label,
+    custom_key,
     guardian_part,
+    is_label,
     is_target,
 )
 from school.roster.sheet.text import folded
@@ -25,7 +28,7 @@ _NAMES: Final = frozenset({Target.FAMILY_NAME.value, Target.FULL_NAME.value})
 class Column:
     """One column. `label` is its name on screen, unlike any other's; `key` is for memory.
 
-    `how` it got its target: header, data, remembered, person, hidden or unknown.
+    `how` it got its target: header, data, remembered, person, own, hidden, repeat or unknown.
     """
 
     index: int
@@ -70,18 +73,29 @@ class Mapping:
 
     def corrected(self, targets: MappingType[int, str]) -> Mapping:
         """With what a person chose: {column index: target}. Raises Invalid for unknown targets."""
-        for target in targets.values():
-            if not is_target(target):
-                raise Invalid("“%(target)s” is not something a column can mean.", target=target)
+        for column in self.columns:
+            target = targets.get(column.index, column.target)
+            if target != column.target:
+                refuse_unless_target(target, column.label, field=f"column-{column.index}")
         return replace(self, columns=tuple(
             replace(column, target=targets[column.index], how="person")
             if targets.get(column.index, column.target) != column.target else column
             for column in self.columns
         ))
 
+    def renamed(self, targets: MappingType[str, str]) -> Mapping:
+        """With other names for targets: {as it is here: as it is called now}."""
+        return replace(self, columns=tuple(
+            replace(column, target=targets.get(column.target, column.target))
+            for column in self.columns
+        ))
+
     def memory(self) -> dict[str, str]:
-        """{key: target}, to be remembered for the school's next file."""
-        return {column.key: column.target for column in self.columns}
+        """{key: target}, to be remembered for the school's next file.
+
+        A repeated heading is judged by what stands below it each time.
+        """
+        return {column.key: column.target for column in self.columns if column.how != "repeat"}
 
     def column(self, target: str) -> Column | None:
         return next((column for column in self.columns if column.target == target), None)
@@ -103,9 +117,10 @@ class Mapping:
         parts = (guardian_part(column.target) for column in self.columns)
         return tuple(sorted({part[0] for part in parts if part}))
 
-    def own_labels(self) -> tuple[str, ...]:
-        labels = (custom_label(column.target) for column in self.columns)
-        return tuple(label for label in labels if label)
+    def own_keys(self) -> tuple[str, ...]:
+        """Ids of the school's own fields, and names of those it doesn't have yet."""
+        keys = (custom_key(column.target) for column in self.columns)
+        return tuple(key for key in keys if key)
 
     def faults(self) -> list[Invalid]:
         """Why no row can be read with this mapping; empty when it can."""
@@ -134,6 +149,22 @@ def memory_key(header: str, group: str = "", occurrence: int = 1) -> str:
     if group:
         key = f"{folded(group)}: {key}"
     return (f"{key} #{occurrence}" if occurrence > 1 else key)[:_KEY_LIMIT]
+
+
+def refuse_unless_target(target: str, label: str, *, field: str | None = None) -> None:
+    """Raises Invalid for what the column of this name can't mean."""
+    if not is_target(target):
+        raise Invalid(
+            "“%(target)s” is not something a column can mean.",
+            field=field, target=shortened(target),
+        )
+    name = custom_key(target)
+    if name is not None and not is_label(name):
+        raise Invalid(
+            "“%(column)s”: a field needs a name of up to %(limit)s letters, without hidden "
+            "characters, that doesn't begin with “=”.",
+            field=field, column=shortened(label), limit=LABEL_LIMIT,
+        )
 
 
 def by_key(remembered: MappingType[str, str] | None) -> dict[str, str]:

@@ -30,6 +30,13 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "name_too_long": "This name has %(length)s letters; %(limit)s is the most. Shorten it.",
     "too_long": "This has %(length)s letters; %(limit)s is the most. Shorten it.",
+    "unreadable_number": "“%(value)s” is not a number. Type figures only.",
+    "unclear_number": (
+        "“%(value)s” can mean %(first)s or %(second)s. Type it without a comma."
+    ),
+    "number_too_long": "“%(value)s” is too long for a number. Type a shorter one.",
+    "unreadable_yes_no": "“%(value)s” is neither yes nor no. Type yes or no.",
+    "unknown_choice": "“%(value)s” is not one of the choices. Type one of: %(choices)s.",
     "missing_guardian_name": "A guardian is given without a name. Type the name.",
     "duplicate_admission_number": (
         "Line %(other_line)s has the number %(value)s too, for another student. "
@@ -93,5 +100,5 @@ def problem(
     )
 
 
-def shortened(value: str) -> str:
-    return value if len(value) <= 60 else f"{value[:57]}…"
+def shortened(value: str, limit: int = 60) -> str:
+    return value if len(value) <= limit else f"{value[:limit - 3]}…"

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from school.errors import Invalid
-from school.roster.sheet.columns import Headings, Line, find_headings, map_columns
-from school.roster.sheet.dates import decide_order, needs_order
+from school.roster.sheet.columns import Headings, Line, find_headings, map_columns, repeated
+from school.roster.sheet.dates import DateOrder, decide_order, needs_order
 from school.roster.sheet.judge import RosterRow, RowContext, RowJudge, SeenRows, evaluate_row
 from school.roster.sheet.mapping import Column, Mapping, by_key
 from school.roster.sheet.names import decide_name_order
-from school.roster.sheet.targets import Target
+from school.roster.sheet.own import OwnFields
+from school.roster.sheet.problems import shortened
+from school.roster.sheet.targets import Target, custom_key
 from school.roster.sheet.text import folded
 from school.roster.sheet.values import SchoolHints
 from school.roster.sheet.words import TOTALS
@@ -100,13 +102,13 @@ def read_roster(
     sentence, for files that are no roster.
     """
     school = school or SchoolHints()
-    known = by_key(remembered) | (mapping.memory() if mapping else {})
+    known = _known_columns(remembered, mapping, school)
     workbook = open_workbook(path, filename=filename)
     source, headings, lines = _find_sheet(
         workbook, known, wanted=sheet or (mapping.sheet if mapping else None)
     )
-    found = _mapped(source, headings, lines, known, mapping)
-    survey = _Survey(found, counts_zeros=workbook.encoding is None)
+    found = _mapped(source, headings, lines, mapping, known=known, own=school.own)
+    survey = _Survey(found, school, counts_zeros=workbook.encoding is None)
     survey.read(source, headings)
     if not survey.student_rows:
         raise Invalid(
@@ -114,8 +116,9 @@ def read_roster(
         )
     columns = tuple(
         replace(column, counts_from_1904=workbook.counts_from_1904)
-        for column in survey.decided(school)
+        for column in survey.decided()
     )
+    survey.remark_own_columns()
     return Roster(
         filename=filename, encoding=workbook.encoding, delimiter=workbook.delimiter,
         sheet=source.name,
@@ -125,6 +128,15 @@ def read_roster(
         school=school, _source=source,
         _skipped_lines=frozenset(entry.line for entry in survey.skipped),
     )
+
+
+def _known_columns(
+    remembered: MappingType[str, str] | None, mapping: Mapping | None, school: SchoolHints
+) -> dict[str, str]:
+    """{column key: target}, without fields the school doesn't have any more."""
+    known = by_key(remembered) | (mapping.memory() if mapping else {})
+    resolved = ((key, school.own.resolved(target)) for key, target in known.items())
+    return {key: target for key, target in resolved if target}
 
 
 def _texts(sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
@@ -175,12 +187,13 @@ def _beginning(sheet: Sheet) -> list[Line]:
 
 
 def _mapped(
-    source: Sheet, headings: Headings, lines: list[Line],
-    known: MappingType[str, str], mapping: Mapping | None,
+    source: Sheet, headings: Headings, lines: list[Line], mapping: Mapping | None,
+    *, known: MappingType[str, str], own: OwnFields,
 ) -> Mapping:
     below = [line for line in lines if line.line > headings.line]
     found = map_columns(
-        headings, below, sheet=source.name, hidden=source.hidden_columns, remembered=known
+        headings, below, sheet=source.name, hidden=source.hidden_columns, remembered=known,
+        own=own,
     )
     if mapping is None:
         return found
@@ -196,15 +209,16 @@ def _mapped(
 class _Survey:
     """The first walk over all rows: which are students, and what a whole column proves."""
 
-    def __init__(self, mapping: Mapping, *, counts_zeros: bool) -> None:
+    def __init__(self, mapping: Mapping, school: SchoolHints, *, counts_zeros: bool) -> None:
         self.mapping = mapping
+        self.school = school
         self.skipped: list[Skipped] = []
         self.remarks: list[Remark] = []
         self.student_rows = 0
         self._notes: list[tuple[int, set[str]]] = [
             (column.index, set())
             for column in mapping.columns
-            if column.target in {Target.BIRTH_DATE, Target.FULL_NAME}
+            if column.target == Target.FULL_NAME or self._holds_dates(column)
             or (column.target == Target.ADMISSION_NUMBER and counts_zeros)
         ]
         self._who = tuple(
@@ -216,6 +230,23 @@ class _Survey:
         # How long the shortest number is that the file holds as text: text keeps its zeros.
         self._shortest_text = 99
         self._is_narrow = len(mapping.columns) <= _FEW_CELLS
+        # {place: the place it repeats}, and those of them that say something else.
+        self._repeats = {
+            column.index: first.index
+            for column in mapping.columns
+            if column.how == "repeat" and (first := repeated(column, mapping.columns))
+        }
+        self._differing: set[int] = set()
+        # Columns that would become new fields, as long as nothing was found in them.
+        self._empty = {
+            column.index for column in mapping.columns
+            if custom_key(column.target) and not school.own.find(column.target)
+        }
+        self._new_fields: set[int] = set()
+
+    def _holds_dates(self, column: Column) -> bool:
+        own = self.school.own.find(column.target)
+        return column.target == Target.BIRTH_DATE or (own is not None and own.kind == "date")
 
     def read(self, source: Sheet, headings: Headings) -> None:
         headers = headings.headers
@@ -257,6 +288,17 @@ class _Survey:
         for index, bag in self._notes:
             if index < len(cells) and len(bag) < _NOTED_CELLS:
                 bag.add(cells[index])
+        if self._repeats or self._empty:
+            self._note_own_columns(cells)
+
+    def _note_own_columns(self, cells: list[str]) -> None:
+        filled = {index for index in self._empty if index < len(cells) and cells[index].strip()}
+        self._empty -= filled
+        self._new_fields |= filled
+        self._differing |= {
+            index for index, first in self._repeats.items()
+            if index < len(cells) and cells[index].strip() not in {"", cells[first].strip()}
+        }
 
     def _not_a_student(self, cells: list[str], headers: list[str]) -> str:
         """What the row is instead; "" for a student."""
@@ -291,21 +333,27 @@ class _Survey:
             and " " not in text and any(letter.isdecimal() for letter in text)
         )
 
-    def decided(self, school: SchoolHints) -> list[Column]:
+    def decided(self) -> list[Column]:
         """The columns with what all rows together prove about them."""
-        bags = dict(self._notes)
+        bags = {index: {text.strip() for text in bag} - {""} for index, bag in self._notes}
+        orders = {
+            column.index: decide_order(bags[column.index])
+            for column in self.mapping.columns if self._holds_dates(column)
+        }
+        # Whoever wrote one column day first wrote the others so.
+        order = next(filter(None, orders.values()), None)
         return [
-            self._decide(column, bags[column.index], school) if column.index in bags else column
+            self._decide(column, bags[column.index], orders.get(column.index) or order)
+            if column.index in bags else column
             for column in self.mapping.columns
         ]
 
-    def _decide(self, column: Column, texts: set[str], school: SchoolHints) -> Column:
-        shown = {text.strip() for text in texts} - {""}
+    def _decide(self, column: Column, shown: set[str], order_found: DateOrder | None) -> Column:
         if column.target == Target.FULL_NAME:
             order = column.name_order if column.how == "person" else ""
             return replace(column, name_order=order or decide_name_order(shown))
-        if column.target == Target.BIRTH_DATE:
-            return self._decide_dates(column, shown, school)
+        if self._holds_dates(column):
+            return self._decide_dates(column, shown, order_found)
         width = _id_width(shown)
         if self._shortest_text < width:
             return column  # short numbers stand here by right
@@ -313,16 +361,44 @@ class _Survey:
             self._remark_zeros(column, shown, width)
         return replace(column, id_width=width)
 
-    def _decide_dates(self, column: Column, texts: set[str], school: SchoolHints) -> Column:
-        order = decide_order(texts)
+    def _decide_dates(
+        self, column: Column, texts: set[str], order: DateOrder | None
+    ) -> Column:
+        usual = self.school.date_order
         if order is None and any(needs_order(text) for text in texts):
             self.remarks.append(Remark(
                 "date_order_unclear",
                 "The dates in “%(column)s” can be read day first or month first; they were read "
                 "%(order)s.",
-                {"column": column.label, "order": school.date_order.replace("_", " ")},
+                {"column": column.label, "order": usual.replace("_", " ")},
             ))
-        return replace(column, date_order=order or school.date_order)
+        return replace(column, date_order=order or usual)
+
+    def remark_own_columns(self) -> None:
+        """What becomes a field of every student, and what is left out because it stands twice."""
+        labels = {column.index: column.label for column in self.mapping.columns}
+        for index in sorted(self._differing):
+            self.remarks.append(Remark(
+                "repeated_heading",
+                "“%(column)s” has the same heading as a column before it, but other values. It is "
+                "left out: choose under “Columns” what it means.",
+                {"column": labels[index]},
+            ))
+        new = [labels[index] for index in sorted(self._new_fields)]
+        if len(new) == 1:
+            self.remarks.append(Remark(
+                "new_field",
+                "“%(column)s” becomes a field of its own for all students. If you don't need it, "
+                "leave it out under “Columns”.",
+                {"column": new[0]},
+            ))
+        elif new:
+            self.remarks.append(Remark(
+                "new_fields",
+                "These columns become fields of their own for all students: %(columns)s. Those you "
+                "don't need, leave out under “Columns”.",
+                {"columns": shortened(", ".join(f"“{label}”" for label in new), 600)},
+            ))
 
     def _remark_zeros(self, column: Column, texts: set[str], width: int) -> None:
         short = sum(text.isdecimal() and len(text) < width for text in texts)

@@ -10,15 +10,26 @@ from typing import Any, ClassVar, Final
 
 from school.roster.sheet.dates import DateOrder, read_date
 from school.roster.sheet.mapping import Column
-from school.roster.sheet.problems import Problem, problem
+from school.roster.sheet.own import (
+    Choices,
+    NumberFault,
+    OwnField,
+    OwnFields,
+    read_number,
+    read_yes_no,
+)
+from school.roster.sheet.problems import Problem, problem, shortened
 from school.roster.sheet.targets import Target, guardian_part
 from school.roster.sheet.text import clean_line, clean_lines, folded
 from school.roster.sheet.words import GENDERS
 
-Value = str | date | None
+Value = str | date | float | bool | None
 
 _REMEMBERED_CELLS: Final = 20_000
 _OLDEST_YEARS: Final = 100
+_YEARS_AHEAD: Final = 20
+# As the form of a student takes it.
+_OWN_TEXT_LIMIT: Final = 2_000
 _DASHES: Final = frozenset({"-", "--", "---", "–", "—", "/", "."})
 # Only where it can't be a name: a person may well be called None.
 _NO_VALUE: Final = _DASHES | {"n/a", "none", "nil", "null", "unknown", "not known", "#n/a"}
@@ -41,11 +52,15 @@ class SchoolHints:
     today: date = field(default_factory=_utc_today)
     date_order: DateOrder = DateOrder.DAY_FIRST
     name_limit: int = 300
+    own: OwnFields = field(default_factory=OwnFields)
 
 
 @dataclass(slots=True)
 class StudentValues:
-    """A student as the row says; None for what it doesn't say. `custom` is label → text."""
+    """A student as the row says; None for what it doesn't say.
+
+    `custom` is {id of the school's own field, or its name while there is none: value}.
+    """
 
     admission_number: str | None = None
     family_name: str | None = None
@@ -61,7 +76,7 @@ class StudentValues:
     email: str | None = None
     phone: str | None = None
     medical_note: str | None = None
-    custom: dict[str, str] = field(default_factory=dict)
+    custom: dict[str, str | float | bool] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "birth_date": self.birth_date and self.birth_date.isoformat()}
@@ -177,11 +192,14 @@ class LineReader(CellReader):
         return None if text in _DASHES else super().judge(text, found)
 
 
-class OwnReader(CellReader):
-    """The school's own fields and notes: kept as they are, line breaks too."""
+class NoteReader(CellReader):
+    """Texts kept as they are, line breaks too."""
 
     remembers = True
-    limit = 10_000
+
+    def __init__(self, column: Column, school: SchoolHints, *, limit: int = 10_000) -> None:
+        super().__init__(column, school)
+        self.limit = limit
 
     def clean(self, text: str) -> tuple[str, int]:
         return clean_lines(text)
@@ -231,23 +249,23 @@ class AdmissionNumberReader(CellReader):
         return super().judge(text, found)
 
 
-class BirthDateReader(CellReader):
+class DayReader(CellReader):
+    """Dates, in the order the file has them."""
+
     remembers = True
 
     def __init__(self, column: Column, school: SchoolHints) -> None:
         super().__init__(column, school)
         self.order = DateOrder(column.date_order or school.date_order)
-        self.earliest_year = school.today.year - _OLDEST_YEARS
 
-    def judge(self, text: str, found: Findings) -> Value:
-        if text in _NO_VALUE:
-            return None
+    def read_day(self, text: str, found: Findings, *, this_year: int) -> date | None:
+        """`this_year`: the last that two digits may mean."""
         on = read_date(
-            text, order=self.order, this_year=self.school.today.year,
+            text, order=self.order, this_year=this_year,
             counts_from_1904=self.column.counts_from_1904,
         )
         if isinstance(on, date):
-            return self._plausible(on, text, found)
+            return on
         if on.days_in_month:
             self.report(
                 on.code, text, found, message="day_not_in_month", days=on.days_in_month
@@ -255,6 +273,18 @@ class BirthDateReader(CellReader):
         else:
             self.report(on.code, text, found)
         return None
+
+
+class BirthDateReader(DayReader):
+    def __init__(self, column: Column, school: SchoolHints) -> None:
+        super().__init__(column, school)
+        self.earliest_year = school.today.year - _OLDEST_YEARS
+
+    def judge(self, text: str, found: Findings) -> Value:
+        if text in _NO_VALUE:
+            return None
+        on = self.read_day(text, found, this_year=self.school.today.year)
+        return on and self._plausible(on, text, found)
 
     def _plausible(self, on: date, text: str, found: Findings) -> Value:
         if on > self.school.today:
@@ -336,6 +366,61 @@ class PhoneReader(CellReader):
         return super().judge(text, found)
 
 
+class OwnDateReader(DayReader):
+    """A date as the school's own fields keep it: 2026-11-20."""
+
+    def judge(self, text: str, found: Findings) -> Value:
+        if text.casefold() in _NO_VALUE:
+            return None
+        # Unlike a birth, what ends or falls due may lie ahead.
+        on = self.read_day(text, found, this_year=self.school.today.year + _YEARS_AHEAD)
+        return on and on.isoformat()
+
+
+class OwnNumberReader(CellReader):
+    remembers = True
+
+    def judge(self, text: str, found: Findings) -> Value:
+        if text.casefold() in _NO_VALUE:
+            return None
+        if _ROUNDED.fullmatch(text):
+            self.report("number_rounded", text, found)
+            return None
+        number = read_number(text)
+        if not isinstance(number, NumberFault):
+            return number
+        first, second = number.readings
+        self.report(number.code, text, found, first=first, second=second)
+        return None
+
+
+class OwnYesNoReader(CellReader):
+    remembers = True
+
+    def judge(self, text: str, found: Findings) -> Value:
+        answer = read_yes_no(text)
+        if answer is None and text.casefold() not in _NO_VALUE:
+            self.report("unreadable_yes_no", text, found)
+        return answer
+
+
+class OwnChoiceReader(CellReader):
+    """One of the list. What isn't on it is never added to it."""
+
+    remembers = True
+
+    def __init__(self, column: Column, school: SchoolHints, choices: tuple[str, ...]) -> None:
+        super().__init__(column, school)
+        self.choices = Choices(choices)
+        self.shown = shortened(", ".join(choices), 300)
+
+    def judge(self, text: str, found: Findings) -> Value:
+        choice = self.choices.find(text)
+        if choice is None and text.casefold() not in _NO_VALUE:
+            self.report("unknown_choice", text, found, choices=self.shown)
+        return choice
+
+
 _LINE_LIMITS: Final[dict[str, int]] = {
     Target.GRADE_LEVEL: 60, Target.CLASS_NAME: 60, Target.TOWN: 120, Target.POSTCODE: 20,
 }
@@ -352,7 +437,10 @@ _READERS: Final[dict[str, type[CellReader]]] = {
     Target.FAMILY_EMAIL: EmailReader,
     Target.PHONE: PhoneReader,
     Target.FAMILY_PHONE: PhoneReader,
-    Target.MEDICAL_NOTE: OwnReader,
+    Target.MEDICAL_NOTE: NoteReader,
+}
+_OWN_READERS: Final[dict[str, type[CellReader]]] = {
+    "date": OwnDateReader, "number": OwnNumberReader, "yes_no": OwnYesNoReader,
 }
 _GUARDIAN_READERS: Final[dict[str, type[CellReader]]] = {
     "name": NameReader, "given_name": NameReader, "family_name": NameReader,
@@ -368,4 +456,14 @@ def reader_for(column: Column, school: SchoolHints) -> CellReader:
         return kind(column, school) if kind else LineReader(column, school, limit=60)
     if column.target in _LINE_LIMITS:
         return LineReader(column, school, limit=_LINE_LIMITS[column.target])
-    return _READERS.get(column.target, OwnReader)(column, school)
+    kind = _READERS.get(column.target)
+    return kind(column, school) if kind else _own_reader(column, school)
+
+
+def _own_reader(column: Column, school: SchoolHints) -> CellReader:
+    """By the field's kind; what is no field yet becomes one of text."""
+    own = school.own.find(column.target) or OwnField("", "")
+    if own.kind == "choice":
+        return OwnChoiceReader(column, school, own.choices)
+    kind = _OWN_READERS.get(own.kind)
+    return kind(column, school) if kind else NoteReader(column, school, limit=_OWN_TEXT_LIMIT)

@@ -109,6 +109,15 @@ GUARDIAN_WORDS: Final[dict[str, tuple[str, str]]] = {
     for word in words.split("|")
 }
 
+# One letter is what forms of an office hold: oui/non, ja/nein, sí/no, evet/hayır.
+YES_WORDS: Final = (
+    "yes y true t 1 x ja j wahr oui o vrai si sí s verdadero tak prawda sim verdadeiro vero waar "
+    "evet e doğru हाँ हां"
+)
+NO_WORDS: Final = (
+    "no n false f 0 nein falsch non faux nie fałsz não falso nee onwaar hayır h yanlış नहीं"
+)
+
 ORDINALS: Final[dict[str, int]] = {
     "first": 1, "1st": 1, "primary": 1, "main": 1, "second": 2, "2nd": 2, "secondary": 2,
     "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "premier": 1, "deuxieme": 2, "primero": 1,
@@ -246,6 +255,7 @@ _HEADINGS: Final[dict[str, str]] = {
     ),
     SERIAL: (
         "sl no|slno|sl|s no|sno|sr no|sr|serial|serial no|serial number|no|nr|num|number|numero|"
+        "nummer|"
         "lfd nr|lfd|lp|l p|row|row no|line|index|sira|sira no|sn no|volgnummer|n|क्रमांक|क्र सं|"
         "क्रम संख्या|क्रम"
     ),

@@ -8,10 +8,14 @@ from flask import redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
-from school.db import transaction
+from school.db import db, transaction
 from school.errors import DomainError
 from school.roster.service import staging, uploads
-from school.roster.sheet.targets import custom_target
+from school.roster.service.directory import own_fields
+from school.roster.sheet.columns import new_field_target
+from school.roster.sheet.mapping import Mapping
+from school.roster.sheet.own import OwnFields
+from school.roster.sheet.targets import custom_key, custom_target
 from school.roster.views import bp
 from school.roster.views.pages import IMPORT, job_row, mapping_of
 from school.roster.views.words import target_choices
@@ -56,15 +60,20 @@ def choose_columns(import_id: UUID) -> BaseResponse | tuple[str, int]:
 def _page(import_id: UUID, problem: str | None, chosen: dict[int, str] | None = None) -> str:
     imported = staging.get_import(import_id)
     mapping = mapping_of(imported)
-    own = {custom_target(column.label[:120]) for column in mapping.columns}
-    own |= {column.target for column in mapping.columns if column.target.startswith("custom:")}
+    own = own_fields(db.session())
+    meant = {
+        column.index: own.resolved(column.target) or new_field_target(column)
+        for column in mapping.columns
+    }
     how = {
         "header": _("from its heading"),
         "data": _("from what stands in it"),
         "remembered": _("as last time"),
         "person": _("as you said"),
+        "own": _("a field of your own"),
         "hidden": _("hidden in the file"),
-        "unknown": _("kept as a field of your own"),
+        "repeat": _("the same heading as a column before it"),
+        "unknown": _("becomes a field of its own for all students"),
     }
     return render_template(
         "roster/columns.html",
@@ -72,6 +81,24 @@ def _page(import_id: UUID, problem: str | None, chosen: dict[int, str] | None = 
         mapping=mapping,
         problem=problem,
         how=how,
-        chosen=chosen or {},
-        choices=target_choices(sorted(own)),
+        chosen=meant | (chosen or {}),
+        choices=target_choices(_own_choices(mapping, own)),
     )
+
+
+def _own_choices(mapping: Mapping, own: OwnFields) -> list[tuple[str, str]]:
+    """The fields the school has, and those the columns of this file can become."""
+    targets = {new_field_target(column) for column in mapping.columns}
+    targets |= {column.target for column in mapping.columns}
+    new = sorted(
+        name
+        for target in targets
+        if (name := custom_key(target)) and own.resolved(target) == target and not own.find(target)
+    )
+    return [
+        *((custom_target(field.id), field.label) for field in own),
+        *(
+            (custom_target(name), _("New field for all students: %(name)s", name=name))
+            for name in new
+        ),
+    ]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import gettext as _
 
 from school.roster.models import RosterImport
 from school.roster.sheet.problems import Problem
-from school.roster.sheet.targets import Target, custom_label, guardian_part
+from school.roster.sheet.targets import Target, custom_key, guardian_part
 
 
-def field_label(name: str) -> str:
-    """A field of a student or guardian, as people say it."""
-    custom = custom_label(name)
+def field_label(name: str, own: Mapping[str, str] | None = None) -> str:
+    """A field of a student or guardian, as people say it. `own`: {id: name} of own fields."""
+    custom = custom_key(name)
     if custom:
-        return custom
+        return (own or {}).get(custom, custom)
     if name.startswith("guardian["):
         return _guardian_label(name)
     return _fields().get(name, name)
@@ -63,7 +64,7 @@ def _fields() -> dict[str, str]:
     }
 
 
-def target_choices(own: list[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+def target_choices(own: list[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
     """What a column can mean, in groups: (group, [(target, label)])."""
     student = [target.value for target in Target if target not in _APART]
     guardians = [
@@ -76,7 +77,7 @@ def target_choices(own: list[str]) -> list[tuple[str, list[tuple[str, str]]]]:
         (_("Not needed"), [(Target.IGNORE.value, field_label(Target.IGNORE))]),
         (_("Student"), [(name, field_label(name)) for name in student]),
         (_("Guardians"), [(name, field_label(name)) for name in [*guardians, *home]]),
-        (_("Your own fields"), [(name, field_label(name)) for name in own]),
+        (_("Your own fields"), own),
     ]
 
 

@@ -205,6 +205,9 @@ def _checked_label(label: str, *, other_than: CustomField | None = None) -> str:
     label = " ".join(drop_unseen(label).split())
     if not 1 <= len(label) <= 120:
         raise Invalid("A field needs a name of up to 120 letters.", field="label")
+    if label.startswith("="):
+        # It heads a column in exported sheets; columns of an import are held to the same.
+        raise Invalid("A field's name can't begin with “=”.", field="label")
     for field in queries.list_fields(include_archived=True):
         if field.label == label and field is not other_than:
             raise Conflict("There is a field %(label)s already.", field="label", label=label)

@@ -113,7 +113,8 @@ def checked_custom(
 ) -> dict[str, Any]:
     """{field id as text: value} with every value in its field's own type. None empties a field.
 
-    A choice the student has already (`present`) is kept, though it may be no choice any more.
+    What the student has already (`present`) is kept, though it may be no choice any more, or
+    come from an import that took any text.
     """
     have = present or {}
     fields = {str(field.id): field for field in queries.list_fields(include_archived=True)}
@@ -121,10 +122,17 @@ def checked_custom(
     for key, value in values.items():
         if key not in fields:
             raise Invalid("There is no such field.", field=f"custom_{key}")
-        field = fields[key]
-        is_kept = field.kind == CustomFieldKind.CHOICE and value == have.get(key)
-        result[key] = value if is_kept else custom_value(field, value)
+        result[key] = _custom_or_kept(fields[key], value, have.get(key))
     return result
+
+
+def _custom_or_kept(field: CustomField, value: Any, present: Any) -> Any:
+    try:
+        return custom_value(field, value)
+    except Invalid:
+        if value is None or value != present:
+            raise
+        return present
 
 
 def custom_value(field: CustomField, value: Any) -> Any:

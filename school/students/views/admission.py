@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from school.academics.queries import get_class, list_classes
 from school.db import transaction
 from school.permissions import Permission
 from school.students import forms, policy, queries, service
-from school.students.models import Student, StudentStatus
+from school.students.models import CustomFieldKind, Student, StudentStatus
 from school.students.queries.listing import grade_levels
 from school.students.views import words
 from school.students.views.blueprint import students as bp
@@ -118,8 +117,8 @@ def _own_data(student: Student) -> dict[str, Any]:
         value = (student.custom or {}).get(str(field.id))
         if isinstance(value, bool):
             value = "yes" if value else "no"
-        elif field.kind == "date" and value:
-            value = date.fromisoformat(value)
+        elif field.kind == CustomFieldKind.DATE:
+            value = words.day_of(value) or value
         data[f"custom_{field.id}"] = value
     return data
 

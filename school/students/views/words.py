@@ -89,11 +89,18 @@ def own_facts(student: Student) -> list[tuple[str, str]]:
 def own_text(field: CustomField, value: Any) -> str | None:
     if value is None:
         return None
-    if field.kind == CustomFieldKind.YES_NO:
+    if field.kind == CustomFieldKind.YES_NO and isinstance(value, bool):
         return str(gettext("Yes")) if value else str(gettext("No"))
-    if field.kind == CustomFieldKind.DATE:
-        return long_date(date.fromisoformat(value))
-    return str(value)
+    day = day_of(value) if field.kind == CustomFieldKind.DATE else None
+    return long_date(day) if day else str(value)
+
+
+def day_of(value: Any) -> date | None:
+    """A recorded date; None for what is none, such as a text that was imported as it stood."""
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def plain_word(name: str, value: Any, genders: Mapping[str, str] | None = None) -> str:

@@ -143,7 +143,7 @@ def test_a_hidden_column_is_left_out_and_a_group_heading_is_used():
 
 def test_lost_zeros_are_put_back_and_mentioned():
     roster, _ = read("us-two-guardians.xlsx")
-    assert [remark.code for remark in roster.remarks] == ["leading_zeros_restored"]
+    assert [remark.code for remark in roster.remarks] == ["leading_zeros_restored", "new_field"]
     assert "263 numbers in “Student ID”" in roster.remarks[0].sentence
 
 

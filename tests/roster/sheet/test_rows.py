@@ -131,7 +131,7 @@ def test_the_fields_a_file_speaks_of_are_known(roster):
     mapping = roster("Pupil Name,Gender,Notes,Mother\nAnn Lee,F,x,Eve Lee\n").mapping
     assert mapping.fields() == {"family_name", "given_name", "gender_code", "custom:Notes"}
     assert mapping.guardian_numbers() == (1,)
-    assert mapping.own_labels() == ("Notes",)
+    assert mapping.own_keys() == ("Notes",)
 
 
 def test_an_unusable_mapping_stops_before_the_first_row(roster):

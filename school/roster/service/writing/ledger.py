@@ -21,6 +21,7 @@ from school.roster.service.writing.classes import ClassWriter
 from school.roster.service.writing.fields import FieldWriter
 from school.roster.service.writing.guardians import GuardianWriter
 from school.roster.service.writing.records import RecordWriter
+from school.roster.sheet.mapping import Mapping
 from school.search.models import Kind
 from school.search.words import words_of_all
 from school.students.models import Student, StudentStatus
@@ -46,6 +47,7 @@ class Ledger:
         *,
         wait: Callable[[], None],
     ) -> None:
+        self._imported = imported
         self.batch = Batch(session, change_set)
         book = GuardianBook(session, is_empty=directory.is_empty)
         self._guardians = GuardianWriter(self.batch, book)
@@ -69,7 +71,7 @@ class Ledger:
         names = [*map(student.get, _FOUND_BY), *[one["name"] for one in row.guardians]]
         self.batch.index(Kind.STUDENT, student_id, words_of_all(names))
         said = {name: student.get(name) for name in row.verdict.said}
-        self._records.add(student_id, said | {"guardians": guardians})
+        self._records.add(student_id, self._fields.by_id(said) | {"guardians": guardians})
         facts = {key: value for key, value in student.items() if key not in own}
         if custom:
             facts["custom"] = custom
@@ -112,7 +114,7 @@ class Ledger:
 
     def remember(self, row: Staged, known: Known) -> None:
         """What the file says is the base of the next one."""
-        self._records.replace(known.id, row.verdict.said)
+        self._records.replace(known.id, self._fields.by_id(row.verdict.said))
 
     def _rename(self, known: Known, plain: dict[str, Any]) -> None:
         """What follows from another name or number."""
@@ -129,9 +131,16 @@ class Ledger:
     def finish(self) -> None:
         """Send the rest, and write the search words of changed people afresh."""
         self.take()()
+        self._name_columns()
         self.batch.flush_words()
         index_guardians(self._guardians.renamed)
         index_students(self._renamed | self._guardians.renamed_students)
+
+    def _name_columns(self) -> None:
+        """A column whose field was made now means that field, whatever it is called later."""
+        if self._fields.made:
+            mapping = Mapping.from_json(self._imported.mapping)
+            self._imported.mapping = mapping.renamed(self._fields.made).to_json()
 
     def counts(self, class_names: set[str]) -> dict[str, Any]:
         """Guardians and classes, as written; `class_names` are those the rows name."""
