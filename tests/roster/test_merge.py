@@ -15,6 +15,7 @@ from school.enrollment.models import Enrollment
 from school.errors import Conflict
 from school.roster.models import RosterImport, RosterRow
 from school.roster.service.committing import commit
+from school.roster.service.undoing import undo
 from school.search.index import having_word
 from school.search.models import Kind
 from school.students import service as students_service
@@ -278,3 +279,179 @@ def test_a_preview_that_no_longer_holds_is_not_saved_over_another_student(in_sch
     with pytest.raises(Conflict, match="now means somebody else"), transaction():
         commit(second.id)
     assert (student().family_name, student().given_name) == ("Vane", "Zed")
+
+
+TWO = "Admission No,Surname,Forename,Date of Birth,Guardian 1 Name,Guardian 1 Phone,Guardian 2 Name,Guardian 2 Phone"
+PAIR = "1,Smith,Ann,2015-03-01,Jo Smith,0113 496 0000,Al Smith,0113 496 0001"
+
+
+def guardians_of(number: str = "1") -> list[tuple[str, str | None, str | None]]:
+    return [
+        tuple(row)
+        for row in db.session.execute(
+            sa.select(Guardian.name, Guardian.phone, Guardian.email)
+            .join(StudentGuardian, StudentGuardian.guardian_id == Guardian.id)
+            .join(Student, Student.id == StudentGuardian.student_id)
+            .where(Student.admission_number == number)
+            .order_by(StudentGuardian.emergency_order)
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headings", "line"),
+    [
+        ("Admission No,Surname,Forename,Guardian 1 Name,Guardian 1 Phone", "1,Smith,Ann,Jo Smith,0113 496 0000"),
+        ("Admission No,Surname,Forename,Guardian 1 Name,Guardian 2 Name", "1,Smith,Ann,Jo Smith,Al Smith"),
+        ("Admission No,Surname,Forename,Guardian 1 Email", "1,Smith,Ann,jo@example.org"),
+    ],
+)
+def test_what_a_newer_file_says_nothing_of_stays_with_the_guardians(in_school, roster, headings, line):
+    import_file(roster(PAIR, headings=TWO))
+    before = guardians_of()
+    assert len(before) == 2
+    import_file(roster(line, headings=headings))
+    assert guardians_of() == before
+
+
+def test_a_guardian_the_narrower_file_replaces_is_replaced_and_the_other_stays(in_school, roster):
+    import_file(roster(PAIR, headings=TWO))
+    headings = "Admission No,Surname,Forename,Guardian 1 Name"
+    import_file(roster("1,Smith,Ann,Bo Jones", headings=headings))
+    assert sorted(name for name, *_ in guardians_of()) == ["Al Smith", "Bo Jones"]
+
+
+def test_a_shared_email_does_not_make_the_mother_the_father(in_school, roster):
+    mother = "7A,Fatma Kaya,0113 496 0001,kaya@example.org"
+    lines = [f"1,Kaya,Ada,2015-03-01,{mother}", f"2,Kaya,Bo,2016-03-01,{mother}"]
+    import_file(roster(*lines))
+    father = "7A,Mehmet Kaya,0113 496 0099,kaya@example.org"
+    import_file(roster(f"1,Kaya,Ada,2015-03-01,{father}", lines[1]))
+    assert [name for name, *_ in guardians_of("1")] == ["Mehmet Kaya"]
+    assert [name for name, *_ in guardians_of("2")] == ["Fatma Kaya"]
+
+
+def test_another_surname_after_a_marriage_is_the_same_guardian(in_school, roster):
+    import_file(roster(ANN))
+    import_file(roster(ANN.replace("Jo Smith,0113 496 0000", "Jo Miller,0113 496 0009")))
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(Guardian)) == 1
+    assert guardians_of() == [("Jo Miller", "0113 496 0009", "jo@example.org")]
+
+
+def test_swapped_numbers_put_nobodys_record_over_anothers(in_school, roster):
+    import_file(roster("1,Smith,Ann,2015-03-01,,,,", "2,Lee,Bob,2015-04-01,,,,"))
+    imported = stage_file(roster("2,Smith,Ann,2015-03-01,,,,", "1,Lee,Bob,2015-04-01,,,,"))
+    done = told(imported)
+    assert done["students"]["problem"] == 2
+    told_of = [p["message"] for p in done["problems"] if p["code"] == "another_person"]
+    assert len(told_of) == 2
+    assert "Bob Lee" in told_of[0]
+
+
+def test_twins_with_swapped_numbers_are_a_question_too(in_school, roster):
+    import_file(roster("1,Smith,Ann,2015-03-01,,,,", "2,Smith,Eve,2015-03-01,,,,"))
+    done = told(stage_file(roster("2,Smith,Ann,2015-03-01,,,,", "1,Smith,Eve,2015-03-01,,,,")))
+    assert done["students"]["problem"] == 2
+
+
+def test_a_name_and_date_put_right_by_hand_are_still_the_same_student(in_school, roster):
+    import_file(roster(ANN))
+    edit(student(), family_name="Smyth", birth_date=date(2015, 1, 3))
+    assert students_of(roster(ANN))["problem"] == 0
+
+
+def test_a_student_with_a_new_surname_is_the_same(in_school, roster):
+    import_file(roster(ANN))
+    assert students_of(roster(ANN.replace("1,Smith,Ann", "1,Brown,Ann")))["changed"] == 1
+
+
+def test_names_alone_are_the_same_student_again(in_school, roster):
+    names = {"headings": "Name"}
+    import_file(roster("Teller Zq", "Cher Zq", **names))
+    counts = students_of(roster("Teller Zq", "Cher Zq", **names))
+    assert (counts["new"], counts["unchanged"]) == (0, 2)
+
+
+def test_a_namesake_of_unknown_birth_is_remarked(in_school, roster):
+    import_file(roster(ANN))
+    done = told(stage_file(roster("Ann Smith", headings="Name")))
+    assert (done["students"]["new"], done["problems"][0]["code"]) == (1, "namesake")
+
+
+def test_whoever_stands_in_a_row_to_repair_is_not_gone(in_school, roster):
+    import_file(roster(ANN, "2,Lee,Bo,2015-04-01,,,,"))
+    newer = roster(ANN.replace("1,Smith", ",Smith"), "2,Lee,Bo,2015-04-01,,,,")
+    assert students_of(newer)["gone"] == 0
+
+
+def test_nobody_is_archived_while_a_row_may_mean_anybody(in_school, roster):
+    import_file(roster(ANN, "2,Lee,Bo,2015-04-01,,,,"))
+    newer = roster(",Smith,Annie,,,,,", "2,Lee,Bo,2015-04-01,,,,")
+    with pytest.raises(Conflict, match="nobody can tell who is meant"):
+        import_file(newer, archive_gone=True)
+    assert student("1").status == StudentStatus.ENROLLED
+
+
+def test_who_is_archived_as_gone_leaves_the_class_and_comes_back_whole(in_school, roster):
+    import_file(roster(ANN, "2,Lee,Bo,2015-04-01,7A,,,"))
+    done = import_file(roster(ANN), archive_gone=True)
+    assert (student("2").status, class_of("2")) == (StudentStatus.ARCHIVED, None)
+    with transaction():
+        undo(done.id)
+    back = student("2")
+    assert (back.status, back.archived_at, back.status_before_archive) == (
+        StudentStatus.ENROLLED, None, None,
+    )
+    assert class_of("2") == "7A"
+
+
+def test_what_was_typed_by_hand_stays_when_a_new_column_comes(in_school, roster):
+    import_file(roster(ANN))
+    edit(student(), town="Handtown")
+    wider = "Admission No,Surname,Forename,Date of Birth,Town"
+    import_file(roster("1,Smith,Ann,2015-03-01,Filetown", headings=wider))
+    assert student().town == "Handtown"
+    import_file(roster("1,Smith,Ann,2015-03-01,Filetown", headings=wider), overwrite_edited=True)
+    assert student().town == "Filetown"
+
+
+def test_overwriting_takes_the_file_though_it_says_what_it_said(in_school, roster):
+    import_file(roster(ANN))
+    edit(student(), family_name="Smith-Jones")
+    imported = stage_file(roster(ANN))
+    with transaction():
+        imported.options = {**imported.options, "overwrite_edited": True}
+    with transaction():
+        commit(imported.id)
+    assert student().family_name == "Smith"
+
+
+def test_the_first_of_two_rows_is_kept_and_it_is_said(in_school, roster):
+    lines = [
+        "1,Smith,Ann,2015-03-01,7A,Jo Smith,0113 496 0000,a@example.org",
+        "2,Smith,Bo,2016-03-01,7A,Jo Smith,0113 496 0000,b@example.org",
+    ]
+    imported = stage_file(roster(*lines))
+    assert "Rows: 3" in imported.counts["remarks"][0]["message"] % imported.counts["remarks"][0]["params"]
+    with transaction():
+        commit(imported.id)
+    newer = [line.replace("0113 496 0000", f"0113 496 000{place}") for place, line in enumerate(lines, 1)]
+    imported = stage_file(roster(*newer))
+    assert imported.counts["remarks"]
+    with transaction():
+        commit(imported.id)
+    assert guardians_of("2")[0][1] == "0113 496 0001"
+
+
+@pytest.mark.parametrize("spelled", ["7a", "7 A", "７A"])
+def test_one_class_is_written_one_way(in_school, roster, spelled):
+    import_file(roster(ANN, f"2,Lee,Bo,2015-04-01,{spelled},,,"))
+    assert db.session.scalars(sa.select(SchoolClass.name)).all() == ["7A"]
+    assert students_of(roster(ANN.replace(",7A,", f",{spelled},")))["changed"] == 0
+
+
+def test_a_renamed_class_is_new_only_where_it_is_written(in_school, roster):
+    import_file(roster(ANN))
+    with transaction():
+        db.session.scalars(sa.select(SchoolClass)).one().name = "7 Ash"
+    assert told(stage_file(roster(ANN)))["classes"]["new"] == 0

@@ -13,6 +13,7 @@ from school.db import Base, db, transaction
 from school.enrollment.models import Enrollment
 from school.errors import Conflict
 from school.roster.models import RosterRecord
+from school.roster.service.committing import commit
 from school.roster.service.undoing import undo
 from school.search.index import having_word
 from school.search.models import Kind, SearchEntry, SearchWord
@@ -207,3 +208,20 @@ def test_after_thirty_days_it_is_too_late(in_school, roster, frozen_clock):
 
 def test_every_table_an_import_writes_is_looked_at():
     assert {model.__tablename__ for model in MADE} <= set(Base.metadata.tables)
+
+
+def test_undoing_the_older_import_keeps_whom_a_newer_one_has(in_school, roster):
+    first = import_file(roster(ANN, "2,Lee,Bea,2015-04-01,7A,Jo Lee,0113 496 0001,"))
+    import_file(roster(ANN, "2,Lee,Bea,2015-04-01,7A,Jo Lee,0113 496 0001,"))
+    with transaction():
+        undo(first.id)
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(Student)) == 2
+
+
+def test_what_was_undone_meanwhile_is_not_passed_over_as_unchanged(in_school, roster):
+    first = import_file(roster(ANN))
+    second = stage_file(roster(ANN))
+    with transaction():
+        undo(first.id)
+    with pytest.raises(Conflict, match="Check the file again"), transaction():
+        commit(second.id)

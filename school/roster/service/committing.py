@@ -20,7 +20,7 @@ from school.errors import Conflict
 from school.roster.models import ColumnMemory, ImportState, RosterImport, RosterRow, RowOutcome
 from school.roster.service import bulk
 from school.roster.service.directory import Directory, Known
-from school.roster.service.gone import archive_gone, count_gone
+from school.roster.service.gone import archive_gone, count_gone, refuse_unknown_rows
 from school.roster.service.rows import CHUNK_ROWS, Matcher, Rank, Staged
 from school.roster.service.staging import Tell, get_import, silent
 from school.roster.service.verdict import Verdict
@@ -46,6 +46,8 @@ def commit(import_id: UUID, *, tell: Tell = silent) -> Committed:
     _claim(import_id)
     bulk.plan_for_many(db.session())
     imported = get_import(import_id)
+    if imported.options.get("archive_gone"):
+        refuse_unknown_rows(import_id)
     change_set = _open_change_set(imported)
     with bulk.without_cycle_search(), bulk.with_little_memory(db.session()):
         counts = _write_all(imported, change_set, tell)
@@ -106,11 +108,17 @@ def _open_change_set(imported: RosterImport) -> ChangeSet:
 
 
 def _is_alone(imported: RosterImport) -> bool:
-    """No other import was saved since this one's rows were judged."""
+    """No other import was saved or undone since this one's rows were judged."""
+    since = imported.created_at
+    is_undone = RosterImport.state.in_((ImportState.UNDOING, ImportState.UNDONE))
     return (
         db.session.scalar(
             sa.select(RosterImport.id)
-            .where(RosterImport.id != imported.id, RosterImport.committed_at >= imported.created_at)
+            .where(RosterImport.id != imported.id)
+            .where(
+                (RosterImport.committed_at >= since)
+                | (is_undone & (RosterImport.updated_at >= since))
+            )
             .limit(1)
         )
         is None
@@ -121,10 +129,11 @@ def _chunks(imported: RosterImport) -> Iterator[list[Staged]]:
     """The rows to be imported, in the order of the file.
 
     Rows that say what the last import said change nothing, whatever people do meanwhile: they
-    are passed over, unless another import came between.
+    are passed over, unless another import came between or people's edits are to be overwritten.
     """
     import_id = imported.id
-    last_rank = Rank.HEARD if _is_alone(imported) else Rank.SAME
+    may_pass = _is_alone(imported) and not imported.options.get("overwrite_edited")
+    last_rank = Rank.HEARD if may_pass else Rank.SAME
     columns = [
         getattr(RosterRow, name) for name in ("line", "values", "problems", "student_id", "take")
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -81,8 +81,16 @@ class Known:
     guardians: list[KnownGuardian] = field(default_factory=list)
 
 
+class Namesake(NamedTuple):
+    """Somebody of a name, as far as it takes to tell them from others."""
+
+    id: UUID
+    number: str
+    born: str | None
+
+
 class Directory:
-    """Looks students up by number, by id, or by name and birth date."""
+    """Looks students up by number, by id, or by name."""
 
     def __init__(self, session: Session, school_id: UUID) -> None:
         self.session = session
@@ -92,7 +100,27 @@ class Directory:
         )
         self.own = own_fields(session)
         self.own_ids = {field.id for field in self.own}
+        self._spelled: dict[str, str] = {}
         self.is_empty = session.scalar(sa.select(Student.id).limit(1)) is None
+
+    def class_names(self) -> set[str]:
+        """Of the current academic year."""
+        return set(
+            self.session.scalars(
+                sa.select(SchoolClass.name).where(SchoolClass.academic_year_id == self.year_id)
+            )
+        )
+
+    def spell_class(self, name: str) -> str:
+        """As the school writes it, or the file wrote it first: "7a", "7 A" and "7A" are one."""
+        if not self._spelled:
+            self._spelled = {_class_key(known): known for known in sorted(self.class_names())}
+            self._spelled |= {known: known for known in self._spelled.values()}
+        if name in self._spelled:
+            return self._spelled[name]
+        spelled = self._spelled.setdefault(_class_key(name), name)
+        self._spelled[name] = spelled
+        return spelled
 
     def by_number(self, numbers: Iterable[str | None]) -> dict[str, Known]:
         """{admission number: student} for those the school has."""
@@ -109,30 +137,20 @@ class Directory:
             return {}
         return {known.id: known for known in self._load(Student.id.in_(wanted))}
 
-    def namesakes(
-        self, people: Iterable[tuple[str, str]]
-    ) -> dict[tuple[str, str], list[tuple[UUID, str]]]:
-        """{(folded name, birth date): [(id, admission number)]} of the school's students."""
-        wanted = set(people)
+    def namesakes(self, sort_names: Iterable[str]) -> dict[str, list[Namesake]]:
+        """{sort name: the school's students of that name}."""
+        wanted = set(sort_names)
         if self.is_empty or not wanted:
             return {}
-        days = {date.fromisoformat(born) for _, born in wanted}
         rows = self.session.execute(
             sa.select(
-                Student.id,
-                Student.admission_number,
-                Student.family_name,
-                Student.given_name,
-                Student.birth_date,
-            ).where(Student.birth_date.in_(days))
+                Student.sort_name, Student.id, Student.admission_number, Student.birth_date
+            ).where(Student.sort_name.in_(wanted))
         )
-        found: dict[tuple[str, str], list[tuple[UUID, str]]] = {}
-        for student_id, number, family, given, born in rows:
-            if born is None:
-                continue
-            person = (folded_name(family, given), born.isoformat())
-            if person in wanted:
-                found.setdefault(person, []).append((student_id, number))
+        found: dict[str, list[Namesake]] = {}
+        for name, student_id, number, born in rows:
+            one = Namesake(student_id, number, born.isoformat() if born else None)
+            found.setdefault(name, []).append(one)
         return found
 
     def _load(self, which: sa.ColumnElement[bool]) -> list[Known]:
@@ -244,8 +262,8 @@ def own_fields(session: Session) -> OwnFields:
     )
 
 
-def folded_name(family: str | None, given: str | None) -> str:
-    return fold(f"{given or ''} {family or ''}".strip())
+def _class_key(name: str) -> str:
+    return "class " + fold(name).replace(" ", "")
 
 
 GuardianKey = tuple[str, str]

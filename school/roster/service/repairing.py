@@ -162,7 +162,7 @@ def _match(imported: RosterImport, mapping: Mapping, row: Staged) -> None:
     )
     matcher.match([row])
     if row.line in matcher.undecided:
-        numbers = [number for _, number in matcher.undecided[row.line]]
+        numbers = [one.number for one in matcher.undecided[row.line]]
         matcher.numbers.update(
             db.session.scalars(
                 sa.select(_number_of_row()).where(

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
-from uuid import UUID
 
 from school.db import as_json
 from school.roster.models import RosterRow, RowOutcome
-from school.roster.service.directory import CUSTOM, Directory, Known, folded_name
+from school.roster.service.directory import CUSTOM, Directory, Known, Namesake
 from school.roster.service.verdict import GuardianSaid, Rules, Verdict, judge
 from school.roster.sheet import rows as sheet
 from school.roster.sheet.mapping import Mapping
@@ -18,6 +17,7 @@ from school.roster.sheet.own import OwnFields
 from school.roster.sheet.problems import Problem
 from school.roster.sheet.targets import Target, custom_key, custom_target, guardian_part
 from school.roster.sheet.values import STUDENT_FIELDS
+from school.students.service.words import student_sort_name
 
 CHUNK_ROWS = 1_000
 COLUMNS = (
@@ -38,6 +38,14 @@ COLUMNS = (
     "take",
 )
 _ABOUT_WHOM_MESSAGES = {
+    "another_person": (
+        "The number %(value)s is %(name)s's here, born on %(born)s. Type the right number; if it "
+        "is the same person, put the name or the date right here first."
+    ),
+    "namesake": (
+        "A student of this name is here already. If it is the same, type the admission number "
+        "or the date of birth."
+    ),
     "ambiguous_match": (
         "%(count)s students of the school have this name and date of birth, and none has this "
         "number. Type the admission number of the right one."
@@ -171,7 +179,7 @@ def read_back(row: RosterRow | Any) -> Staged:
 
 def rules_of(mapping: Mapping, *, overwrite_edited: bool) -> Rules:
     return Rules(
-        tuple(sorted(mapping.fields())), bool(mapping.guardian_numbers()), overwrite_edited
+        tuple(sorted(mapping.fields())), mapping.guardian_parts(), overwrite_edited
     )
 
 
@@ -186,37 +194,70 @@ class Matcher:
         self._columns = {column.index: column.target for column in mapping.columns}
         # Numbers in the file: a namesake who has one of them is another person.
         self.numbers: set[str] = set()
-        self.undecided: dict[int, list[tuple[UUID, str]]] = {}
+        self.undecided: dict[int, list[Namesake]] = {}
 
     def match(self, rows: Sequence[Staged]) -> None:
         """Judge a chunk by admission number, and note who else might be meant."""
         known = self.directory.by_number(row.student.get("admission_number") for row in rows)
-        unmatched = []
+        unmatched, renamed = [], []
         for row in rows:
+            if "class_name" in row.student:
+                row.student["class_name"] = self.directory.spell_class(row.student["class_name"])
             number = row.student.get("admission_number")
             found = known.get(number) if number else None
             if number:
                 self.numbers.add(number)
             self.judge(row, found)
-            if found is None and not row.is_blocked and "birth_date" in row.student:
+            if found is None:
                 unmatched.append(row)
-        self._note_namesakes(unmatched)
+            elif not row.is_blocked and _names_another(row, found):
+                renamed.append((row, found))
+        self._look_for_namesakes(unmatched, renamed)
 
-    def _note_namesakes(self, rows: list[Staged]) -> None:
-        people = {row.line: _person(row) for row in rows}
-        namesakes = self.directory.namesakes(people.values())
-        for line, person in people.items():
-            if person in namesakes:
-                self.undecided[line] = namesakes[person]
+    def _look_for_namesakes(
+        self, unmatched: list[Staged], renamed: list[tuple[Staged, Known]]
+    ) -> None:
+        rows = [*unmatched, *(row for row, _ in renamed)]
+        names = {row.line: _sort_name(row) for row in rows}
+        namesakes = self.directory.namesakes(names.values())
+        for row in unmatched:
+            found = namesakes.get(names[row.line])
+            if found:
+                self.undecided[row.line] = found
+        for row, known in renamed:
+            born = row.student.get("birth_date")
+            is_elsewhere = any(one.born == born for one in namesakes.get(names[row.line], ()))
+            if is_elsewhere or (born and born not in _births(known)):
+                self._block(row, known)
+
+    def _block(self, row: Staged, known: Known) -> None:
+        """The number says one person, name and date of birth another: nobody's record is put
+        over somebody else's."""
+        name = " ".join(filter(None, (known.fields["given_name"], known.fields["family_name"])))
+        told = {
+            "value": row.student["admission_number"],
+            "name": name,
+            "born": known.fields["birth_date"] or "–",
+        }
+        row.problems.append(
+            self._about_number(row, "another_person", params=told, blocking=True)
+        )
+        row.is_blocked = True
+        row.verdict = Verdict(RowOutcome.PROBLEM, known.id)
 
     def settle(self, row: Staged) -> bool:
         """Decide an undecided row, once all numbers of the file are known. True if it changed."""
-        candidates = [
-            student_id
-            for student_id, number in self.undecided.pop(row.line, [])
-            if number not in self.numbers
-        ]
-        if len(candidates) == 1:
+        namesakes = self.undecided.pop(row.line, [])
+        free = [one for one in namesakes if one.number not in self.numbers]
+        born = row.student.get("birth_date")
+        candidates = [one.id for one in free if one.born == born]
+        if row.is_blocked:
+            # It stays out, but whoever it speaks of is in the file and not gone.
+            row.verdict.student_id = candidates[0].hex if candidates else None
+        elif not candidates and any(born is None or one.born is None for one in free):
+            row.problems.append(self._about_number(row, "namesake"))
+            return True
+        elif len(candidates) == 1:
             self.judge(row, self.directory.by_id(candidates)[candidates[0].hex])
         elif candidates:
             count = {"count": len(candidates)}
@@ -266,6 +307,7 @@ class Matcher:
 
 
 _TARGETS = frozenset(Target)
+_NAMES = ("family_name", "given_name")
 
 
 def _fields_of(target: str) -> tuple[str, ...]:
@@ -289,6 +331,21 @@ def _made_since(mapping: Mapping, own: OwnFields) -> dict[str, str]:
     }
 
 
-def _person(row: Staged) -> tuple[str, str]:
-    student = row.student
-    return folded_name(student.get("family_name"), student.get("given_name")), student["birth_date"]
+def _sort_name(row: Staged) -> str:
+    return student_sort_name(row.student.get("family_name", ""), row.student.get("given_name"))
+
+
+def _names_another(row: Staged, known: Known) -> bool:
+    """The row's name is neither the student's nor what the last import called them."""
+    for one in (known.fields, known.said or {}):
+        if all(row.student.get(name) == one.get(name) for name in _NAMES):
+            return False
+    name = _sort_name(row)
+    return all(
+        name != student_sort_name(one.get("family_name") or "", one.get("given_name"))
+        for one in (known.fields, known.said or {})
+    )
+
+
+def _births(known: Known) -> set[Any]:
+    return {known.fields["birth_date"], (known.said or {}).get("birth_date")}

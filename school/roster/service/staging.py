@@ -14,7 +14,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school import cache, clock
-from school.academics.models import SchoolClass
 from school.db import db, take_write_lock, transaction
 from school.errors import Conflict, DomainError, NotFound
 from school.roster.models import ColumnMemory, ImportState, RosterImport, RosterRow, RowOutcome
@@ -27,8 +26,9 @@ from school.roster.service.directory import (
     own_fields,
 )
 from school.roster.service.rows import CHUNK_ROWS, COLUMNS, Matcher, Staged, read_back
+from school.roster.service.verdict import GuardianChange
 from school.roster.sheet.mapping import Mapping, memory_key, refuse_unless_target
-from school.roster.sheet.rows import Roster, SchoolHints, read_roster
+from school.roster.sheet.rows import Remark, Roster, SchoolHints, read_roster
 from school.roster.sheet.targets import Target
 from school.students.models import Gender, Student
 from school.tenancy.scope import current_school_id
@@ -45,6 +45,7 @@ class Tell(Protocol):
 REASONS = ("What to repair", "Was zu berichtigen ist")
 # In the import's options, while the file is read again: what people decided about its rows.
 DECIDED = "decided"
+_MOST_NAMED = 20
 OPEN_STATES = (ImportState.UPLOADED, ImportState.READING, ImportState.PREVIEW)
 
 
@@ -101,9 +102,29 @@ def stage(
             return _finish(imported, {"faults": faults})
         with bulk.without_cycle_search(), bulk.with_little_memory(db.session()):
             counts = _stage_rows(imported, roster, tell)
+    except _NotWanted:
+        return imported
     except DomainError as error:
         return _refuse(imported, error)
     return _finish(imported, counts)
+
+
+class _NotWanted(Exception):
+    """Somebody discarded the import while its file was read."""
+
+
+def _hold(imported: RosterImport) -> None:
+    """Keep others from discarding it until the transaction ends. Raises _NotWanted if one has."""
+    session = db.session()
+    take_write_lock(session)
+    state = session.scalar(
+        sa.select(RosterImport.state)
+        .where(RosterImport.id == imported.id)
+        .with_for_update(read=True)
+    )
+    if state != ImportState.READING:
+        session.expire(imported)
+        raise _NotWanted
 
 
 def _begin(import_id: UUID) -> RosterImport:
@@ -168,6 +189,7 @@ def _understand(imported: RosterImport, path: Path, targets: MappingType[str, st
         school=school_hints(),
     )
     with transaction():
+        _hold(imported)
         imported.encoding = roster.encoding
         imported.mapping = roster.mapping.to_json()
     return roster
@@ -179,6 +201,7 @@ def _refuse(imported: RosterImport, error: DomainError) -> RosterImport:
         for name, value in error.params.items()
     }
     with transaction():
+        _hold(imported)
         _delete_rows(imported.id)
         forget_decisions(imported)
         move(imported, ImportState.REFUSED)
@@ -190,6 +213,7 @@ def _refuse(imported: RosterImport, error: DomainError) -> RosterImport:
 
 def _finish(imported: RosterImport, counts: dict[str, Any]) -> RosterImport:
     with transaction():
+        _hold(imported)
         imported.counts = counts
         move(imported, ImportState.PREVIEW)
     return imported
@@ -203,7 +227,8 @@ def _stage_rows(imported: RosterImport, roster: Roster, tell: Tell) -> dict[str,
         roster.mapping,
         overwrite_edited=bool(imported.options.get("overwrite_edited")),
     )
-    tally = Tally(GuardianBook(session, is_empty=directory.is_empty), _class_names(directory))
+    book = GuardianBook(session, is_empty=directory.is_empty)
+    tally = Tally(book, directory.class_names())
     ids = (imported.school_id.hex, imported.id.hex)
     done, total = 0, roster.student_rows
     with bulk.Sender() as sender:
@@ -212,17 +237,21 @@ def _stage_rows(imported: RosterImport, roster: Roster, tell: Tell) -> dict[str,
             bulk.plan_for_many(session)
             matcher.match(chunk)
             tally.add(row for row in chunk if row.line not in matcher.undecided)
-            sender.send(partial(_store, [row.stored(*ids) for row in chunk]))
+            sender.send(partial(_store, imported, [row.stored(*ids) for row in chunk]))
             done += len(chunk)
             tell(done / max(total, 1), "Read %(done)s of %(total)s rows", done=done, total=total)
     with transaction():
         _settle(imported, matcher, tally)
-    remarks = [{"message": one.message, "params": one.params} for one in roster.remarks]
+    remarks = [
+        {"message": one.message, "params": one.params}
+        for one in [*roster.remarks, *tally.remarks()]
+    ]
     return {**tally.counts(), "rows": done, "remarks": remarks}
 
 
-def _store(rows: list[Any]) -> None:
+def _store(imported: RosterImport, rows: list[Any]) -> None:
     with transaction() as session:
+        _hold(imported)
         bulk.insert(session, RosterRow, COLUMNS, rows)
 
 
@@ -266,14 +295,6 @@ def save_row(row: Staged, school_id: str, import_id: str) -> None:
     )
 
 
-def _class_names(directory: Directory) -> set[str]:
-    return set(
-        db.session.scalars(
-            sa.select(SchoolClass.name).where(SchoolClass.academic_year_id == directory.year_id)
-        )
-    )
-
-
 class Tally:
     """What would come of the rows, counted while they pass."""
 
@@ -283,19 +304,29 @@ class Tally:
         self._book = book
         self._class_names = class_names
         self._classes: set[str] = set()
-        self._lines: dict[GuardianKey, int] = {}
+        self._written_classes: set[str] = set()
+        # Whom the file brings: the row that named them first, and their e-mail there.
+        self._met: dict[GuardianKey, tuple[int, str | None]] = {}
+        # What the file says anew of the school's guardians, where it says so first.
+        self._told: dict[tuple[str, str], Any] = {}
+        # Rows that say something else of a guardian than an earlier one, which is kept.
+        self.differing: list[int] = []
 
     def add(self, rows: Iterable[Staged]) -> None:
         for row in rows:
             self.outcomes[row.verdict.outcome] += 1
             if row.is_blocked:
                 continue
+            is_new = row.verdict.outcome == RowOutcome.NEW
             name = row.student.get("class_name")
             if name:
                 self._classes.add(name)
-            is_new = row.verdict.outcome == RowOutcome.NEW
+                if is_new or "class_name" in row.verdict.changes:
+                    self._written_classes.add(name)
             named = enumerate(row.guardians, start=1) if is_new else row.verdict.guardians_added
             self._meet(row, named)
+            for change in row.verdict.guardian_changes:
+                self._hear(row, change)
 
     def _meet(self, row: Staged, named: Iterable[tuple[int, dict[str, Any]]]) -> None:
         """Who of the guardians is new, and who is somebody met before."""
@@ -303,21 +334,45 @@ class Tally:
             key = guardian_key(entry["name"], entry["phone"], entry["email"])
             if key is not None and key in self._book.ids:
                 self.guardians["merged"] += 1
-                line = self._lines.get(key, 0)
+                line, email = self._met.get(key, (0, entry["email"]))
                 if line != row.line:
                     row.shared[str(place)] = line
+                if entry["email"] and entry["email"] != email:
+                    self.differing.append(row.line)
             else:
                 self.guardians["new"] += 1
                 if key is not None:
                     self._book.ids[key] = ""
-                    self._lines[key] = row.line
+                    self._met[key] = row.line, entry["email"]
+
+    def _hear(self, row: Staged, change: GuardianChange) -> None:
+        for name, (_old, new) in change.fields.items():
+            if self._told.setdefault((change.known.id, name), new) != new:
+                self.differing.append(row.line)
+
+    def remarks(self) -> list[Remark]:
+        """What is worth saying of all rows together."""
+        if not self.differing:
+            return []
+        lines = ", ".join(map(str, self.differing[:_MOST_NAMED]))
+        more = "" if len(self.differing) <= _MOST_NAMED else ", …"
+        return [
+            Remark(
+                "guardian_differs",
+                "Some rows say another e-mail, telephone or name of a guardian than an earlier "
+                "row; the earlier one is kept. Rows: %(rows)s",
+                {"rows": lines + more},
+            )
+        ]
 
     def counts(self) -> dict[str, Any]:
-        existing = len(self._classes & self._class_names)
         return {
             "students": {str(kind): self.outcomes[kind] for kind in RowOutcome},
             "guardians": dict(self.guardians),
-            "classes": {"new": len(self._classes) - existing, "existing": existing},
+            "classes": {
+                "new": len(self._written_classes - self._class_names),
+                "existing": len(self._classes & self._class_names),
+            },
         }
 
 

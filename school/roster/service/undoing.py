@@ -19,7 +19,7 @@ from school.db import as_json, db, take_write_lock
 from school.enrollment.models import Enrollment
 from school.errors import Conflict
 from school.files.models import File, OwnerKind
-from school.roster.models import ImportState, RosterImport, RosterRecord
+from school.roster.models import ImportState, RosterImport, RosterRecord, RosterRow
 from school.roster.service import bulk
 from school.roster.service.staging import get_import
 from school.search.index import forget as forget_words
@@ -50,8 +50,9 @@ def undo(import_id: UUID) -> Undone:
     at = change_set.committed_at
     assert at is not None
     with bulk.without_cycle_search():
+        named = _named_since(at)
         for ids in _created(change_set.id):
-            _loosen(ids, change_set.id)
+            _loosen(ids, change_set.id, named)
         report = undo_change_set(change_set)
         _restore_base(import_id)
     _drop_empty_classes(at)
@@ -93,9 +94,22 @@ def _created(change_set_id: UUID) -> Iterator[list[UUID]]:
         yield [row[1] for row in rows]
 
 
-def _loosen(ids: list[UUID], change_set_id: UUID) -> None:
+def _named_since(at: datetime) -> set[UUID]:
+    """Students that a newer import, which still stands, has in its file: they stay."""
+    newer = sa.select(RosterImport.id).where(
+        RosterImport.state == ImportState.COMMITTED, RosterImport.committed_at > at
+    )
+    rows = db.session.scalars(
+        sa.select(RosterRow.student_id).where(
+            RosterRow.import_id.in_(newer), RosterRow.student_id.is_not(None)
+        )
+    )
+    return {one for one in rows if one is not None}
+
+
+def _loosen(ids: list[UUID], change_set_id: UUID, named: set[UUID]) -> None:
     """Untie students nobody worked on from guardians and classes, so that they can go."""
-    touched = _touched(ids, change_set_id)
+    touched = _touched(ids, change_set_id) | named
     free = [student_id for student_id in ids if student_id not in touched]
     for model in (StudentGuardian, Enrollment):
         owner: Any = model.student_id

@@ -19,6 +19,7 @@ from school.files.service.outbox import delete_later, keep_after_all
 from school.jobs.models import Job
 from school.jobs.queue import enqueue
 from school.roster.models import ImportState, RosterImport
+from school.roster.service.gone import refuse_unknown_rows
 from school.roster.service.staging import OPEN_STATES, get_import, move
 from school.roster.sheet.mapping import Mapping
 from school.spreadsheets.workbook import MAX_FILE_BYTES
@@ -133,6 +134,8 @@ def begin_commit(
         raise Conflict("This import is not ready to be saved.")
     if is_working(imported):
         return imported
+    if archive_gone:
+        refuse_unknown_rows(import_id)
     imported.options = {
         **imported.options,
         "overwrite_edited": overwrite_edited,

@@ -8,7 +8,7 @@ value stays unless somebody asks for the file's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,8 +52,15 @@ class Rules:
     """How to compare: the fields this file speaks of, and whose word counts."""
 
     fields: tuple[str, ...]
-    has_guardians: bool
+    # For each guardian the file can name, the parts it speaks of: "name", "phone" …
+    guardians: Sequence[frozenset[str]] = ()
     overwrite_edited: bool = False
+
+    @property
+    def silent_on(self) -> frozenset[str]:
+        """Parts that not every guardian of the file has a column for: empty says nothing."""
+        spoken = frozenset.intersection(*self.guardians) if self.guardians else frozenset()
+        return frozenset({*GUARDIAN_FIELDS, "relationship"}) - spoken
 
 
 def judge(
@@ -83,8 +90,8 @@ def judge(
                 known,
                 is_asked=rules.overwrite_edited or name in take,
             )
-    if rules.has_guardians:
-        _compare_guardians(verdict, guardians, known, unread)
+    if rules.guardians:
+        _compare_guardians(verdict, guardians, known, rules, unread)
     if verdict.changes:
         verdict.outcome = RowOutcome.CHANGED
     else:
@@ -95,7 +102,8 @@ def judge(
 def _compare(verdict: Verdict, name: str, new: Any, known: Known, *, is_asked: bool) -> None:
     now = known.fields.get(name)
     has_base = known.said is not None and name in known.said
-    base = known.said[name] if has_base and known.said else now
+    # A file that never spoke of it said nothing: what stands there is a person's.
+    base = (known.said or {}).get(name) if known.said is not None else now
     verdict.said[name] = new
     if new == now or (new is None and not has_base):
         return
@@ -108,7 +116,11 @@ def _compare(verdict: Verdict, name: str, new: Any, known: Known, *, is_asked: b
 
 
 def _compare_guardians(
-    verdict: Verdict, guardians: list[GuardianSaid], known: Known, unread: Collection[str]
+    verdict: Verdict,
+    guardians: list[GuardianSaid],
+    known: Known,
+    rules: Rules,
+    unread: Collection[str],
 ) -> None:
     has_base = known.said is not None and "guardians" in known.said
     base: list[GuardianSaid] = (
@@ -118,9 +130,14 @@ def _compare_guardians(
     )
     current = {one.id: one for one in known.guardians}
     pairs, left = _pair(guardians, base)
+    # Only so many of them can stand in this file; of those behind, it says nothing.
+    gone = [was for was in left if was in base[: len(rules.guardians)]]
+    silent_on = rules.silent_on
     now_said: list[GuardianSaid] = []
     for place, (entry, was) in enumerate(pairs, start=1):
-        if was is None:
+        # Whom a person untied comes back where the file's word is asked for.
+        is_wanted_back = was is not None and was["id"] not in current and rules.overwrite_edited
+        if was is None or is_wanted_back:
             verdict.guardians_added.append((place, entry))
             verdict.changes[f"guardian[{place}]"] = [None, entry["name"]]
             now_said.append(entry)
@@ -131,18 +148,20 @@ def _compare_guardians(
                 key: value
                 for key, value in entry.items()
                 if f"guardian[{place}].{key}" not in unread
+                and not (value is None and key in silent_on)
             },
         }
         now_said.append(said)
-        if said != was and was["id"] in current:
-            _change_guardian(verdict, place, was, said, current[was["id"]])
-    for was in left if has_base else ():
+        if was["id"] in current and (said != was or rules.overwrite_edited):
+            change = GuardianChange(place, said, current[was["id"]], {})
+            _change_guardian(verdict, change, was, is_asked=rules.overwrite_edited)
+    for was in gone if has_base else ():
         if was["id"] in current:
-            gone = current[was["id"]]
-            verdict.guardians_gone.append(gone)
-            verdict.changes[f"guardian[{gone.order}] gone"] = [gone.name, None]
+            untied = current[was["id"]]
+            verdict.guardians_gone.append(untied)
+            verdict.changes[f"guardian[{untied.order}] gone"] = [untied.name, None]
     if has_base or guardians:
-        verdict.said["guardians"] = now_said
+        verdict.said["guardians"] = now_said + [was for was in left if was not in gone]
 
 
 def _as_said(one: KnownGuardian) -> GuardianSaid:
@@ -156,17 +175,17 @@ def _as_said(one: KnownGuardian) -> GuardianSaid:
 
 
 def _change_guardian(
-    verdict: Verdict, place: int, was: GuardianSaid, said: GuardianSaid, now: KnownGuardian
+    verdict: Verdict, change: GuardianChange, was: GuardianSaid, *, is_asked: bool
 ) -> None:
-    change = GuardianChange(place, said, now, {})
     for name in (*GUARDIAN_FIELDS, "relationship"):
-        old, new, current = was.get(name), said.get(name), getattr(now, name)
-        if new in (old, current):
+        old, new, current = was.get(name), change.said.get(name), getattr(change.known, name)
+        if new == current or (new == old and not is_asked):
             continue
-        if current != old:
-            verdict.kept[f"guardian[{place}].{name}"] = [current, new]
+        key = f"guardian[{change.place}].{name}"
+        if current != old and not is_asked:
+            verdict.kept[key] = [current, new]
             continue
-        verdict.changes[f"guardian[{place}].{name}"] = [current, new]
+        verdict.changes[key] = [current, new]
         if name == "relationship":
             change.relationship = [current, new]
         else:
@@ -181,11 +200,12 @@ def _pair(
     """Each entry of the file with the one it was before; and those the file no longer has.
 
     Surest first: name and phone, then the name, then the e-mail. Within one student an equal
-    name is enough: a guardian with a new telephone is the same guardian.
+    name is enough: a guardian with a new telephone is the same guardian. An equal e-mail is not:
+    families share one. It takes the given name besides, as after a marriage.
     """
     left = list(base)
     partner: dict[int, GuardianSaid] = {}
-    for proof in (_name_and_phone, _name, _email):
+    for proof in (_name_and_phone, _name, _email_and_given_name):
         for place, entry in enumerate(guardians):
             if place not in partner and proof(entry):
                 was = _first(left, proof, proof(entry))
@@ -207,5 +227,6 @@ def _name(entry: GuardianSaid) -> Any:
     return fold(entry["name"])
 
 
-def _email(entry: GuardianSaid) -> Any:
-    return entry["email"].casefold() if entry["email"] else None
+def _email_and_given_name(entry: GuardianSaid) -> Any:
+    words = fold(entry["name"]).split()
+    return (entry["email"].casefold(), words[0]) if entry["email"] and words else None

@@ -117,6 +117,18 @@ class Mapping:
         parts = (guardian_part(column.target) for column in self.columns)
         return tuple(sorted({part[0] for part in parts if part}))
 
+    def guardian_parts(self) -> list[frozenset[str]]:
+        """What the file says of each guardian it names ("name", "phone" …); a guardian without a
+        column for the name cannot be named."""
+        spoken: dict[int, set[str]] = {}
+        for column in self.columns:
+            part = guardian_part(column.target)
+            if part:
+                spoken.setdefault(part[0], set()).add(_PERSON_PART.get(part[1], part[1]))
+        targets = {column.target for column in self.columns}
+        home = {part for target, part in _HOME.items() if target in targets}
+        return [frozenset(parts | home) for _, parts in sorted(spoken.items()) if "name" in parts]
+
     def own_keys(self) -> tuple[str, ...]:
         """Ids of the school's own fields, and names of those it doesn't have yet."""
         keys = (custom_key(column.target) for column in self.columns)
@@ -141,6 +153,10 @@ class Mapping:
 _NOT_STUDENTS: Final = frozenset({
     Target.IGNORE.value, Target.FAMILY_PHONE.value, Target.FAMILY_EMAIL.value,
 })
+
+
+_PERSON_PART: Final = {"given_name": "name", "family_name": "name"}
+_HOME: Final = {Target.FAMILY_PHONE.value: "phone", Target.FAMILY_EMAIL.value: "email"}
 
 
 def memory_key(header: str, group: str = "", occurrence: int = 1) -> str:

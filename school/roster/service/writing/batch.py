@@ -65,6 +65,7 @@ class Batch:
         self.session = session
         self.school_id = change_set.school_id.hex
         # Every row an import makes carries this instant: undo knows them by it.
+        self.happened_at = at
         self.at = bulk.instant(session, at)
         self.today = clock.today().isoformat()
         self._who = (

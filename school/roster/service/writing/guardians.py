@@ -152,9 +152,9 @@ class GuardianWriter:
     def _change_person(self, change: GuardianChange) -> None:
         guardian_id = change.known.id
         told = self._changed.setdefault(guardian_id, {})
-        new = {name: pair for name, pair in change.fields.items() if told.get(name) != pair}
+        new = {name: pair for name, pair in change.fields.items() if name not in told}
         if not new:
-            return  # a brother's or sister's row said so already
+            return  # a brother's or sister's row spoke of it first
         told.update(new)
         was = {name: pair[0] for name, pair in new.items()}
         now = {name: pair[1] for name, pair in new.items()}
