@@ -40,6 +40,10 @@ _DIGITS = re.compile(r"\d+")
 # A telephone number with the gaps people write in it, standing alone.
 _NUMBER = re.compile(r"(?<!\S)[+(]{0,2}\d[\d\s()./-]*(?!\S)")
 
+# The end of a number that stays the same with and without the code of the country, and the part
+# that people say.
+_TAIL, _SHORT_TAIL = 9, 6
+
 
 @lru_cache(maxsize=16384)
 def fold(text: str) -> str:
@@ -71,12 +75,19 @@ def words_of_all(texts: Iterable[str | None]) -> set[str]:
 
 
 def contact_words(phone: str | None, email: str | None) -> set[str]:
-    """By what a person's telephone and e-mail are found: a number as one word, with and without
-    its first group ("0113 496 0000" by 0113… and by 496…), an address as one word and by the
-    later parts of the name in it. Few, because every guardian has them.
+    """By what a person's telephone and e-mail are found: a number as one word, without its first
+    group ("0113 496 0000" by 113… and by 496…) and by its end, however the country was written;
+    an address as one word and by the later parts of the name in it. Few, because every guardian
+    has them.
     """
     groups = _DIGITS.findall(phone or "")
-    words = {"".join(groups), "".join(groups[1:])} if groups else set(words_of(phone or ""))
+    number = "".join(groups).lstrip("0")
+    ends = {number[-_TAIL:], number[-_SHORT_TAIL:]}
+    words = (
+        {"".join(groups), number, "".join(groups[1:]), *ends}
+        if groups
+        else set(words_of(phone or ""))
+    )
     if email:
         address = "".join(fold(email).split())
         words.add(address)
@@ -93,5 +104,16 @@ def contact_question(question: str) -> tuple[str, ...]:
     return tuple(words)
 
 
+def one_contact(question: str) -> str | None:
+    """The word asked for when the question is a telephone number or an e-mail address only."""
+    words = contact_question(question)
+    if len(words) != 1:
+        return None
+    is_number = words[0].isdecimal() and len(words[0]) >= _SHORT_TAIL
+    return words[0] if is_number or "@" in words[0] else None
+
+
 def _without_gaps(number: re.Match[str]) -> str:
-    return "".join(_DIGITS.findall(number[0]))
+    digits = "".join(_DIGITS.findall(number[0]))
+    bare = digits.lstrip("0") or digits
+    return bare[-_TAIL:] if len(bare) > _TAIL else bare

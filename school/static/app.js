@@ -98,7 +98,20 @@
       if (!bar) return;
       bar.classList.toggle("is-on", n > 0);
       bar.hidden = n === 0;
-      bar.querySelector("[data-n]").textContent = n === 1 ? bar.dataset.one : fill(bar.dataset.many, { n });
+      const every = offerAll(bar, n > 0 && n === boxes.length);
+      bar.querySelector("[data-n]").textContent = n === 1 && !every ? bar.dataset.one : fill(bar.dataset.many, { n: every ?? n });
+    };
+    /* Once all shown are ticked: all that match, on every page. How many, when that is chosen. */
+    const offerAll = (bar, isFull) => {
+      const label = bar.querySelector("[data-every]");
+      if (!label) return undefined;
+      const matching = document.querySelector("[data-all]")?.dataset;
+      const box = label.querySelector("input");
+      label.hidden = !(isFull && matching);
+      box.hidden = !matching?.allN;
+      if (label.hidden || box.hidden) box.checked = false;
+      if (matching) label.querySelector("span").textContent = matching.all;
+      return box.checked ? matching.allN : undefined;
     };
     let last = null;
     on("click", "[data-tick]", (event, box) => {
@@ -110,7 +123,7 @@
       last = box;
       count();
     });
-    on("change", "[data-tick]", count);
+    on("change", "[data-tick], [data-every]", count);
     on("change", "[data-tick-all]", (_event, box) => {
       for (const other of all("[data-tick]")) other.checked = box.checked;
       count();
@@ -349,7 +362,15 @@
     });
     window.addEventListener("submit", (event) => { if (!event.defaultPrevented) sending = true; });
     window.addEventListener("pageshow", () => { sending = false; });
-    window.addEventListener("beforeunload", (event) => { if (!sending && forms().length) event.preventDefault(); });
+    const typedInto = (form) => form.querySelector("[data-summary]") || [...form.elements].some((cell) => {
+      if (cell instanceof HTMLSelectElement) {
+        const first = [...cell.options].findIndex((option) => option.defaultSelected);
+        return cell.selectedIndex !== Math.max(first, 0);
+      }
+      return cell.matches("input, textarea") && changed(cell);
+    });
+    const dirty = () => forms().length || all("form[data-dirty]").some(typedInto);
+    window.addEventListener("beforeunload", (event) => { if (!sending && dirty()) event.preventDefault(); });
   };
 
   /* ── jobs: the row moves by itself (htmx); tell ears every quarter, and go on when done ── */
@@ -426,6 +447,46 @@
     }
   };
 
+  /* ── what the server refused is said in sight; what was typed stays where it is ── */
+  const refusals = () => {
+    const bar = document.querySelector("[data-alert]");
+    if (!bar) return;
+    const show = (content) => {
+      const close = document.createElement("button");
+      close.type = "button";
+      close.className = "linkish";
+      close.textContent = bar.dataset.close;
+      close.addEventListener("click", () => bar.replaceChildren());
+      content.setAttribute("role", "alert");
+      bar.replaceChildren(content, close);
+    };
+    const lost = () => { const words = document.createElement("div"); words.textContent = bar.dataset.lost; return words; };
+    document.addEventListener("htmx:response:error", (event) => {
+      const { response, text } = event.detail.ctx;
+      if (response.headers.get("HX-Redirect")) return;
+      const said = new DOMParser().parseFromString(text ?? "", "text/html").querySelector("[data-said]");
+      if (said?.dataset.token) for (const field of all('[name="csrf_token"]')) field.value = said.dataset.token;
+      show(said ?? lost());
+    });
+    document.addEventListener("htmx:error", () => show(lost()));
+    document.addEventListener("htmx:before:request", (event) => {
+      if (!/^(get|head)$/i.test(event.detail?.ctx?.request?.method ?? "get")) bar.replaceChildren();
+    });
+  };
+
+  /* ── sent again after signing in: with the token of the new session ── */
+  const sendingAgain = () => on("submit", "[data-fresh-token]", async (event, form) => {
+    if (form.dataset.fresh) return;
+    event.preventDefault();
+    try {
+      const answer = await fetch(form.dataset.freshToken);
+      const fresh = token(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (fresh) form.querySelector('[name="csrf_token"]').value = fresh;
+    } catch { /* the server says what is wrong */ }
+    form.dataset.fresh = "";
+    form.submit();
+  });
+
   /* ── every changing request of htmx carries the form token of its page ── */
   document.addEventListener("htmx:config:request", (event) => {
     const ctx = event.detail?.ctx;
@@ -433,7 +494,7 @@
     if (ctx?.request && value && !/^(get|head)$/i.test(ctx.request.method)) ctx.request.headers["X-CSRFToken"] = value;
   });
 
-  const begin = () => { search(); menus(); ticks(); undo(); theme(); passwords(); faults(); uploads(); grids(); unsaved(); jobs(); charts(); retries(); };
+  const begin = () => { search(); menus(); ticks(); undo(); theme(); passwords(); faults(); uploads(); grids(); unsaved(); jobs(); charts(); retries(); refusals(); sendingAgain(); };
   document.addEventListener("htmx:after:settle", () => {
     undo();
     uploads();

@@ -19,17 +19,22 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from school import clock
 from school.audit.actor import Actor, acting_as
-from school.errors import Invalid
+from school.errors import Invalid, TooLarge
 from school.permissions import Permission, Person
 from school.tenancy.scope import school_scope
 from school.web.keepable import UNKEEPABLE, find_faults, is_keepable
 
 View = TypeVar("View", bound=Callable[..., Any])
+PAGE_JSON_BYTES = 64 * 1024
 
 PersonLoader = Callable[[str, UUID | None], Person | None]
 """(session's user key, wanted school) → the person, with the school they are in."""
 TokenLoader = Callable[[str], Person | None]
 """Bearer token → the person it acts as, narrowed to its scopes."""
+
+
+class SignedOut(Exception):
+    """A form arrived and its writer is signed in no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,15 @@ def the_person() -> Person:
     return person
 
 
+def is_signed_out() -> bool:
+    """Nobody is signed in (any more) and this page needs somebody; also where the request was
+    stopped before anybody was recognised."""
+    access = access_of(current_app, request.endpoint or "")
+    if access is None or access.kind == "public":
+        return False
+    return (current_person() or _recognise()) is None
+
+
 def is_api_request() -> bool:
     return request.path.startswith("/api/")
 
@@ -140,8 +154,8 @@ def _refuse_unkeepable() -> None:
                 "This text holds a character that cannot be kept.",
                 field=name if is_keepable(name) else None,
             )
-    if request.is_json and not is_api_request() and _json_is_faulty():
-        raise Invalid(UNKEEPABLE)
+    if request.is_json and not is_api_request():
+        _check_page_json()
 
 
 def _form_is_small() -> bool:
@@ -149,11 +163,25 @@ def _form_is_small() -> bool:
     return "form" in request.__dict__ or request.mimetype == "application/x-www-form-urlencoded"
 
 
-def _json_is_faulty() -> bool:
+def _check_page_json() -> None:
+    """Pages take a flat object of texts (a passkey's answer), never more. Raises DomainError.
+
+    The length is looked at first: what is parsed here may come from anybody.
+    """
+    if request.content_length is None or request.content_length > PAGE_JSON_BYTES:
+        raise TooLarge("This is too long.")
     try:
-        return find_faults(request.get_json(silent=True)) is not None
+        sent = request.get_json(silent=True)
     except RecursionError:  # a nest that nobody can read
-        return True
+        sent = None
+    if not isinstance(sent, dict) or not all(_is_plain(value) for value in sent.values()):
+        raise Invalid("This address takes a JSON object of texts.")
+    if find_faults(sent) is not None:
+        raise Invalid(UNKEEPABLE)
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | bool)
 
 
 def _recognise() -> Person | None:
@@ -198,6 +226,8 @@ def _check_permissions(person: Person, access: Access) -> BaseResponse | None:
 
 
 def _ask_to_sign_in() -> BaseResponse:
+    if request.method not in {"GET", "HEAD"} and not is_api_request():
+        raise SignedOut
     if wants_json():
         response = Response(status=401)
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -15,16 +15,17 @@ from werkzeug.exceptions import HTTPException
 
 from school.db import db
 from school.errors import DomainError, TooMany, Unavailable
-from school.web.access import wants_json
+from school.web.access import SignedOut, is_signed_out, wants_json
 
 log = structlog.get_logger(__name__)
-PAGES = {403, 404, 405, 409, 413, 422, 429, 500, 503}
+PAGES = {401, 403, 404, 405, 409, 413, 422, 429, 500, 503}
 
 
 def init_errors(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(DomainError, answer_domain_error)
     app.register_error_handler(CSRFError, _answer_csrf)
+    app.register_error_handler(SignedOut, _answer_signed_out)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(IntegrityError, _answer_conflict)
     app.register_error_handler(OperationalError, _answer_database_gone)
@@ -60,10 +61,9 @@ def answer(
         )
         response.mimetype = "application/problem+json"
     else:
-        page = status if status in PAGES else (500 if status >= 500 else 422)
         response = Response(
             render_template(
-                f"errors/{page}.html",
+                _template_for(status),
                 status=status,
                 title=title,
                 detail=detail,
@@ -73,10 +73,19 @@ def answer(
                 **more,
             )
         )
+        if request.headers.get("HX-Request"):
+            response.headers["HX-Reswap"] = "none"  # no page takes the place of a row
     response.status_code = status
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
     return response
+
+
+def _template_for(status: int) -> str:
+    if request.headers.get("HX-Request"):
+        return "errors/_said.html"
+    page = status if status in PAGES else (500 if status >= 500 else 422)
+    return f"errors/{page}.html"
 
 
 def way_back() -> str:
@@ -119,12 +128,46 @@ def _answer_http(error: HTTPException) -> Response | HTTPException:
 
 
 def _answer_csrf(_error: CSRFError) -> Response:
+    if is_signed_out():
+        return _answer_signed_out(SignedOut())
     return answer(
         422,
         gettext("This page was open too long"),
-        gettext("Nothing was saved. Go back, load the page again and repeat the last step."),
+        gettext("Nothing was saved yet. What you typed is still here: send it again."),
         code="csrf",
+        **_typed(),
     )
+
+
+def _answer_signed_out(_state: SignedOut) -> Response:
+    return answer(
+        401,
+        gettext("You were signed out"),
+        gettext("Nothing was saved yet. Sign in in a new tab, then come back and send it again."),
+        code="signed_out",
+        **_typed(),
+    )
+
+
+def _typed() -> dict[str, Any]:
+    """What a form sent, to be sent `again`. Nothing when it was no form of our own pages:
+    nobody shall send for a stranger what the token keeps out."""
+    if wants_json() or request.blueprint == "security" or not _is_from_here():
+        return {}
+    fields = [
+        (name, text)
+        for name, text in request.form.items(multi=True)
+        if name != "csrf_token" and "password" not in name
+    ]
+    url = request.full_path.rstrip("?")
+    return {"again": {"url": url, "fields": fields, "files": list(request.files)}}
+
+
+def _is_from_here() -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return f"{request.headers.get('Origin')}/" == request.host_url
 
 
 def _answer_conflict(error: IntegrityError) -> Response:

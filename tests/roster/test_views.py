@@ -120,7 +120,7 @@ def test_a_repair_is_judged_at_once(page, office, send, run_jobs, roster, school
     assert "There is no surname" in shown.text
     assert office.post(f"{place}/rows/2", data={"c1": "Smith"}).status_code == 303
     shown = page(office, f"{place}/preview")
-    assert "Nothing is left to repair" in shown.text
+    assert "Cells marked red stay empty: in 1 row." in shown.text
     office.post(f"{place}/commit")
     run_jobs()
     with school_scope(school.id):
@@ -249,7 +249,7 @@ def test_a_stale_check_is_done_again_with_the_same_columns(page, office, send, r
         run_jobs()
     office.post(f"{second}/columns", data={"column-0": "admission_number"})
     run_jobs()
-    assert "Import 1 row" in page(office, f"{second}/preview").text
+    assert "Nothing to import" in page(office, f"{second}/preview").text
 
 
 def test_why_a_file_was_refused_is_told_in_the_readers_language(client_for, run_jobs, school):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -18,13 +19,12 @@ from school.students.queries.families import list_guardians
 from school.students.queries.listing import StudentFilter, list_students
 from school.students.service.guardians import edit_guardian
 from school.tenancy.scope import school_scope
+from tests.conftest import make_member
 from tests.factories.students import make_guardian, make_student
 
 
 @pytest.fixture
 def office(in_school, school) -> Person:
-    from uuid import uuid4
-
     return Person(
         user_id=uuid4(),
         display_name="Office",
@@ -127,3 +127,34 @@ def test_two_who_edit_two_guardians_of_a_student_at_once_are_both_found(app, sch
         entry = sa.select(SearchEntry.words).where(SearchEntry.entity_id == student.id)
         word = sa.select(SearchWord.word).where(SearchWord.entity_id == student.id)
         assert set(db.session.scalar(entry).split()) == set(db.session.scalars(word))
+
+
+@pytest.mark.parametrize(
+    "q", ["07700 900581", "+44 7700 900581", "00447700900581", "900581", "7700 900581", "07700/900-581"]
+)
+@pytest.mark.parametrize("kept", ["+44 7700 900581", "07700 900581", "(07700) 900-581"])
+def test_a_number_is_found_however_it_is_written(office, kept, q):
+    make_guardian(make_student(), phone=kept)
+    make_guardian(make_student(given_name="Jan"), phone="+44 7700 900582", name="Marek Lis")
+    assert [row.phone for row in list_guardians(office, q, None).rows] == [kept]
+    assert found(office, q) == {"Zofia Dąbrowska"}
+
+
+def test_a_student_is_found_by_a_guardian_s_address_and_still_by_the_own_number(office):
+    make_guardian(make_student(), email="Kat.Dab@example.org")
+    make_student(given_name="Jan", admission_number="00900581")
+    assert found(office, "kat.dab@ex") == {"Zofia Dąbrowska"}
+    assert found(office, "00900581") == {"Jan Dąbrowska"}
+
+
+def test_nobody_learns_a_number_by_searching_who_may_not_see_it(school, office):
+    child = make_student()
+    make_guardian(child, phone="07700 900581")
+    own = Person(
+        user_id=(account := make_member(school, Role.STUDENT)).id, display_name="", email="",
+        school_id=school.id, roles=frozenset({Role.STUDENT}),
+    )  # fmt: skip
+    with transaction():
+        child.user_id = account.id
+    assert found(own, "zofia") == {"Zofia Dąbrowska"}
+    assert found(own, "900581") == set()

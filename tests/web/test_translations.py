@@ -240,9 +240,10 @@ def test_dates_sizes_and_numbers_are_german(app: Flask, frozen_clock):
         )
 
 
-def test_mail_to_a_german_reader_is_german(app: Flask, school: School):
+def test_mail_to_a_german_reader_is_german(app: Flask, school: School, run_jobs):
     person = make_member(school, Role.TEACHER)
     app.test_client().post("/reset?locale=de", data={"email": person.email})
+    run_jobs()
     letter = db.session.scalars(sa.select(MailMessage)).one()
     assert letter.subject == "Ihr Link für ein neues Passwort"
     assert "Mit diesem Link legen Sie ein neues Passwort fest." in letter.body

@@ -13,9 +13,11 @@ from school.errors import TooLarge
 from school.files.service.content import decide_kind
 from school.files.service.families import MIB, Kind, Purpose
 from school.files.service.names import clean_name, extension_of, with_extension
+from school.files.service.pictures import clean
 
 BLOCK = 256 * 1024
 IN_MEMORY_BYTES = MIB
+_GROWTH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ def staged(
         size_bytes, digest = _measure(seekable, limit)
         name = clean_name(filename)
         kind = decide_kind(seekable, name=name, purpose=purpose)
+        if kind.family == "image":
+            # Drawn anew it may be larger than what was sent; the limit is for what people send.
+            seekable = stack.enter_context(clean(seekable, kind))
+            size_bytes, digest = _measure(seekable, limit * _GROWTH)
         yield Staged(seekable, kind, size_bytes, digest, _named_by(kind, name))
 
 

@@ -13,8 +13,10 @@ from school.roster.models import RosterRow
 from school.roster.service.rows import Rank
 from school.roster.sheet.mapping import Mapping
 from school.roster.sheet.problems import Problem
-from school.roster.sheet.targets import custom_label, guardian_part
+from school.roster.sheet.targets import custom_key, guardian_part
 from school.roster.views.words import field_label, sentence
+from school.students.models import CustomField, CustomFieldKind
+from school.students.queries import list_fields
 
 PLACES = ("student", "class", "born", "guardian", "email")
 _PLACE_OF = {
@@ -72,11 +74,20 @@ class Line:
     shared: list[str]
 
 
+Own = dict[str, CustomField]
+"""The school's own fields, by id."""
+
+
 def lines_of(rows: Sequence[RosterRow], mapping: Mapping) -> list[Line]:
-    return [line_of(row, mapping) for row in rows]
+    own = {str(one.id): one for one in list_fields(include_archived=True)}
+    return [_line_of(row, mapping, own) for row in rows]
 
 
 def line_of(row: RosterRow, mapping: Mapping) -> Line:
+    return lines_of([row], mapping)[0]
+
+
+def _line_of(row: RosterRow, mapping: Mapping, own: Own) -> Line:
     student, guardians = row.values["student"], row.values["guardians"]
     cells = {name: Cell() for name in PLACES}
     cells["class"].text = student.get("class_name") or ""
@@ -90,7 +101,7 @@ def line_of(row: RosterRow, mapping: Mapping) -> Line:
         row.is_left_out,
         cells,
         Cell(),
-        _changes(row.kept),
+        _changes(row.kept, own),
         list(row.take),
         student.get("given_name") or "",
         student.get("family_name") or "",
@@ -100,7 +111,9 @@ def line_of(row: RosterRow, mapping: Mapping) -> Line:
             for place, first in row.values.get("shared", {}).items()
         ],
     )
-    for change in _changes(row.changes):
+    if row.student_id is None:  # of somebody new there are no changes to show
+        line.more.changes = _changes(_own_values(student), own)
+    for change in _changes(row.changes, own):
         _place(line, change.field).changes.append(change)
     for fix, target in _fixes(row, mapping):
         _place(line, target).fixes.append(fix)
@@ -133,19 +146,34 @@ def _place(line: Line, target: str) -> Cell:
     return line.cells.get(name, line.more)
 
 
-def _changes(pairs: dict[str, list[Any]]) -> list[Change]:
+def _own_values(student: dict[str, Any]) -> dict[str, list[Any]]:
+    return {name: [None, value] for name, value in student.items() if custom_key(name)}
+
+
+def _changes(pairs: dict[str, list[Any]], own: Own) -> list[Change]:
+    labels = {field_id: field.label for field_id, field in own.items()}
     return [
-        Change(field_label(name), name, _shown(name, old), _shown(name, new))
+        Change(field_label(name, labels), name, _shown(name, old, own), _shown(name, new, own))
         for name, (old, new) in pairs.items()
     ]
 
 
-def _shown(name: str, value: Any) -> str:
-    return _day(value) if name == "birth_date" else str(value or "")
+def _shown(name: str, value: Any, own: Own) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(gettext("Yes")) if value else str(gettext("No"))
+    field = own.get(custom_key(name) or "")
+    is_date = field.kind == CustomFieldKind.DATE if field else name == "birth_date"
+    return _day(value) if is_date else str(value)
 
 
-def _day(value: str | None) -> str:
-    return str(format_date(date.fromisoformat(value), gettext("d MMM yyyy"))) if value else ""
+def _day(value: Any) -> str:
+    """What is no date, though it should be one, is shown as it is."""
+    try:
+        return str(format_date(date.fromisoformat(value), gettext("d MMM yyyy")))
+    except (TypeError, ValueError):
+        return str(value or "")
 
 
 def _fixes(row: RosterRow, mapping: Mapping) -> list[tuple[Fix, str]]:
@@ -180,4 +208,4 @@ def _fixes(row: RosterRow, mapping: Mapping) -> list[tuple[Fix, str]]:
 
 
 def _target(target: str) -> str:
-    return "" if custom_label(target) else target
+    return "" if custom_key(target) else target

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, current_app, flash, redirect, render_template, request, url_for
+from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from school import clock
@@ -28,6 +28,7 @@ from school.roster.views.words import field_label, refusal, sentence
 from school.spreadsheets.workbook import MAX_FILE_BYTES
 from school.spreadsheets.writing import write_csv, write_xlsx
 from school.storage.protocol import StorageProvider
+from school.students.queries import list_fields
 from school.web.access import requires, the_person
 from school.web.errors import message_of
 from school.web.progress import told
@@ -84,9 +85,7 @@ def upload() -> BaseResponse | tuple[str, int]:
             raise Invalid("No file was chosen. Choose one, then send it.", field="file")
         size = sent.stream.seek(0, io.SEEK_END)
         sent.stream.seek(0)
-        imported = uploads.receive(
-            _storage(), sent.stream, filename=sent.filename, size_bytes=size
-        )
+        imported = uploads.receive(_storage(), sent.stream, filename=sent.filename, size_bytes=size)
     except DomainError as error:
         return _index_page(message_of(error)), error.status
     return redirect(url_for("roster.show", import_id=imported.id), 303)
@@ -134,15 +133,24 @@ def _kept(imported: RosterImport) -> list[dict[str, Any]]:
     kept = imported.counts.get("undone", {}).get("kept_list", [])
     about = [one.get("about") or one["id"] for one in kept]
     names = queries.people_named([UUID(one) for one in about])
+    labels = {str(field.id): field.label for field in list_fields(include_archived=True)}
     return [
         {
             **one,
             "label": field_label(one["field"]),
+            "theirs": _own_words(one.get("theirs"), labels),
             "person": names.get(UUID(whom)),
             "url": f"/{'guardians' if one['entity'] == 'guardian' else 'students'}/{whom}",
         }
         for one, whom in zip(kept, about, strict=True)
     ]
+
+
+def _own_words(value: Any, labels: dict[str, str]) -> Any:
+    """Own fields by their names: "House: Blue"."""
+    if not isinstance(value, dict):
+        return value
+    return ", ".join(f"{labels.get(key, key)}: {text}" for key, text in value.items())
 
 
 def _undo_fault(imported: RosterImport) -> dict[str, Any]:
@@ -273,13 +281,27 @@ def problems(import_id: UUID, kind: str) -> Response:
     return response
 
 
-def commit_label(importing: int, left_out: int) -> str:
+def commit_label(counts: dict[str, int]) -> str:
     """Exactly what the button does: "Import 243, leave 4 out"."""
+    importing, left_out = counts["import"], counts["repair"] + counts["out"]
+    if counts["all"] and importing == counts["same"] == counts["all"]:
+        return str(_("Done"))
     if left_out:
         return str(
-            _("Import %(count)s, leave %(out)s out", count=f"{importing:,}", out=f"{left_out:,}")
+            _(
+                "Import %(count)s, leave %(out)s out",
+                count=format_decimal(importing),
+                out=format_decimal(left_out),
+            )
         )
-    return str(ngettext("Import %(num)s row", "Import all %(num)s rows", importing))
+    return str(
+        ngettext(
+            "Import %(n)s row",
+            "Import all %(n)s rows",
+            importing,
+            n=format_decimal(importing),
+        )
+    )
 
 
 def mapping_of(imported: RosterImport) -> Mapping:

@@ -57,7 +57,7 @@ def preview(import_id: UUID) -> str | BaseResponse:
         tally=_tally(import_id, counts, show),
         summary=imported.counts,
         remarks=remarks(imported),
-        commit_label=commit_label(counts["import"], counts["repair"] + counts["out"]),
+        commit_label=commit_label(counts),
         **(_gone_page(import_id) if show == "gone" else _row_page(imported, show)),
     )
 
@@ -199,7 +199,7 @@ def _one_row(import_id: UUID, line: int) -> str:
         tally=_tally(import_id, counts, request.form.get("show", "")),
         show=request.form.get("show", ""),
         is_fragment=True,
-        commit_label=commit_label(counts["import"], counts["repair"] + counts["out"]),
+        commit_label=commit_label(counts),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -33,21 +33,38 @@ _FIXED = (
     "Postcode",
 )
 _GUARDIANS = 2
-_GUARDIAN = ("Guardian %d", "Guardian %d relationship", "Guardian %d phone", "Guardian %d e-mail")
+GUARDIAN_MESSAGES = {
+    "name": "Guardian %(number)s",
+    "relationship": "Guardian %(number)s relationship",
+    "phone": "Guardian %(number)s phone",
+    "email": "Guardian %(number)s e-mail",
+}
+_MEDICAL = "Medical note"
 
 
-def headings(person: Person) -> list[str]:
-    """The columns this person gets; the medical note only with its own permission."""
-    guardians = [text % n for n in range(1, _GUARDIANS + 1) for text in _GUARDIAN]
+def headings(person: Person, say: Callable[..., str]) -> list[str]:
+    """The columns this person gets, ours in the reader's language (`say`); the medical note only
+    with its own permission."""
+    numbers = range(1, _GUARDIANS + 1)
+    guardians = [
+        say(text, number=number) for number in numbers for text in GUARDIAN_MESSAGES.values()
+    ]
     own = [field.label for field in list_fields()]
-    medical = ["Medical note"] if person.may(Permission.MEDICAL_VIEW) else []
-    return [*_FIXED, *guardians, *own, *medical]
+    medical = [say(_MEDICAL)] if person.may(Permission.MEDICAL_VIEW) else []
+    return [*map(say, _FIXED), *guardians, *own, *medical]
 
 
 def rows(
-    person: Person, wanted: StudentFilter, ids: Sequence[UUID] | None = None
+    person: Person,
+    wanted: StudentFilter,
+    ids: Sequence[UUID] | None = None,
+    *,
+    statuses: Mapping[str, str],
 ) -> Iterator[list[Any]]:
-    """One row for each student the filter leaves, read a thousand at a time."""
+    """One row for each student the filter leaves, read a thousand at a time.
+
+    `statuses`: how the reader calls each status.
+    """
     fields = list_fields()
     genders = {gender.code: gender.label for gender in list_genders()}
     has_medical = person.may(Permission.MEDICAL_VIEW)
@@ -57,14 +74,19 @@ def rows(
         for student in students:
             school_class = classes.get(student.id)
             yield [
-                *_facts(student, school_class.name if school_class else None, genders),
+                *_facts(student, school_class.name if school_class else None, genders, statuses),
                 *_of_guardians(guardians.get(student.id, [])),
                 *_own(student, fields),
                 *([student.medical_note] if has_medical else []),
             ]
 
 
-def _facts(student: Student, class_name: str | None, genders: dict[str, str]) -> list[Any]:
+def _facts(
+    student: Student,
+    class_name: str | None,
+    genders: Mapping[str, str],
+    statuses: Mapping[str, str],
+) -> list[Any]:
     return [
         student.admission_number,
         student.family_name,
@@ -74,7 +96,7 @@ def _facts(student: Student, class_name: str | None, genders: dict[str, str]) ->
         student.grade_level,
         student.birth_date,
         genders.get(student.gender_code or ""),
-        student.status,
+        statuses.get(student.status, student.status),
         student.email,
         student.phone,
         student.address,
@@ -104,7 +126,7 @@ def _guardians(student_ids: Sequence[UUID]) -> dict[UUID, list[list[str | None]]
 
 def _of_guardians(guardians: list[list[str | None]]) -> list[str | None]:
     cells = [cell for guardian in guardians[:_GUARDIANS] for cell in guardian]
-    return cells + [None] * (_GUARDIANS * len(_GUARDIAN) - len(cells))
+    return cells + [None] * (_GUARDIANS * len(GUARDIAN_MESSAGES) - len(cells))
 
 
 def _own(student: Student, fields: Sequence[CustomField]) -> list[Any]:

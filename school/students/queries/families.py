@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import NamedTuple
 from uuid import UUID
@@ -16,7 +15,7 @@ from school.permissions import Person
 from school.search.index import having_word
 from school.search.matching import match
 from school.search.models import Kind
-from school.search.words import fold, words_of
+from school.search.words import fold, one_contact, words_of
 from school.students.models import Guardian, Student, StudentGuardian, StudentStatus
 from school.web.pagination import DAMAGED, Page, Place, after_place, in_direction, take_page
 
@@ -159,6 +158,13 @@ def list_siblings(student_id: UUID, visible: sa.ColumnElement[bool] | None = Non
     )
 
 
+def students_reached_by(contact: str) -> sa.Select[UUID]:
+    """Ids of the students one of whose guardians has this telephone number or e-mail address."""
+    return sa.select(StudentGuardian.student_id).where(
+        StudentGuardian.guardian_id.in_(having_word(Kind.GUARDIAN, contact))
+    )
+
+
 def children_of_user(user_id: UUID) -> sa.Select[UUID]:
     """Ids of the students whose guardian, with custody, signs in as this user."""
     return (
@@ -176,12 +182,8 @@ def suggest_guardians(name: str | None, phone: str | None) -> list[Guardian]:
             *(Guardian.id.in_(having_word(Kind.GUARDIAN, word)) for word in words_of(name)[:4])
         )
         found |= {g.id: g for g in db.session.scalars(matching.limit(_MOST_SUGGESTIONS))}
-    digits = digits_of(phone)
-    if len(digits) >= 6:
-        same = sa.select(Guardian).where(Guardian.id.in_(having_word(Kind.GUARDIAN, digits)))
+    number = one_contact(phone or "")
+    if number is not None:
+        same = sa.select(Guardian).where(Guardian.id.in_(having_word(Kind.GUARDIAN, number)))
         found |= {g.id: g for g in db.session.scalars(same.limit(_MOST_SUGGESTIONS))}
     return sorted(found.values(), key=lambda guardian: (fold(guardian.name), guardian.id))
-
-
-def digits_of(phone: str | None) -> str:
-    return re.sub(r"\D", "", phone or "")

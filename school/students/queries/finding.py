@@ -20,7 +20,7 @@ _CLOSED_PURPOSES = {"medical": Permission.MEDICAL_VIEW}
 
 
 def find_students(person: Person, q: str, limit: int) -> list[Row]:
-    """By name; archived ones are found too."""
+    """By name, number or how a guardian is reached; archived ones are found too."""
     return first_students(person, StudentFilter(q=q, status="all"), limit=limit)
 
 

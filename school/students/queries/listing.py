@@ -22,11 +22,12 @@ from school.db import db
 from school.enrollment.models import Enrollment
 from school.enrollment.queries import IN_CLASS
 from school.errors import Invalid
-from school.permissions import Person
+from school.permissions import Permission, Person
 from school.search.matching import Match, match
 from school.search.models import Kind
+from school.search.words import one_contact
 from school.students.models import Student, StudentGuardian, StudentStatus
-from school.students.queries.families import place_with_id
+from school.students.queries.families import place_with_id, students_reached_by
 from school.students.queries.visibility import visible_to
 from school.tenancy.scope import current_school_id
 from school.web.pagination import (
@@ -118,7 +119,7 @@ def list_students(
     size: int = PAGE_ROWS,
 ) -> StudentPage:
     """One page of the students this person may see."""
-    found = match(Kind.STUDENT, Student.id, wanted.q)
+    found = _match(person, wanted.q)
     conditions = [visible_to(person), *_conditions(wanted), *found.conditions]
     by = sort.removeprefix("-")
     descending = sort.startswith("-")
@@ -134,9 +135,29 @@ def list_students(
 
 def first_students(person: Person, wanted: StudentFilter, *, limit: int) -> list[Row]:
     """The first by name, uncounted."""
-    found = match(Kind.STUDENT, Student.id, wanted.q)
+    found = _match(person, wanted.q)
     conditions = [visible_to(person), *_conditions(wanted), *found.conditions]
     return _fetch_by_own(conditions, "name", None, descending=False, limit=limit)
+
+
+def matching_ids(person: Person, wanted: StudentFilter, *, limit: int) -> list[UUID]:
+    """Everybody on all pages of the list with this filter, by name; at most `limit`."""
+    found = _match(person, wanted.q)
+    matching = sa.select(Student.id).where(
+        visible_to(person), *_conditions(wanted), *found.conditions
+    )
+    in_order = matching.order_by(Student.sort_name, Student.id).limit(limit)
+    return list(db.session.scalars(in_order))
+
+
+def _match(person: Person, question: str) -> Match:
+    """By words of their own; by how a guardian is reached too, for those who may see that."""
+    found = match(Kind.STUDENT, Student.id, question)
+    contact = one_contact(question)
+    if contact is None or not (person.is_staff and person.may(Permission.GUARDIAN_VIEW)):
+        return found
+    reached = Student.id.in_(students_reached_by(contact))
+    return Match([sa.or_(sa.and_(*found.conditions), reached)], is_broad=found.is_broad)
 
 
 def _key(row: Row, by: str) -> tuple[Any, ...]:
@@ -338,7 +359,7 @@ def every_row(
     person: Person, wanted: StudentFilter, ids: Sequence[UUID] | None = None
 ) -> Iterator[list[Student]]:
     """The students of an export in order of name, a thousand at a time."""
-    found = match(Kind.STUDENT, Student.id, wanted.q)
+    found = _match(person, wanted.q)
     conditions = [visible_to(person)]
     conditions += [Student.id.in_(ids)] if ids else [*_conditions(wanted), *found.conditions]
     columns = [Student.sort_name, Student.id]

@@ -10,6 +10,8 @@ from uuid import UUID
 from flask import Response, render_template, request, send_file, url_for
 from flask_babel import gettext as _
 
+from werkzeug.datastructures import MultiDict
+
 from school import clock
 from school.academics.queries import get_class, list_classes
 from school.audit.log import record
@@ -32,6 +34,8 @@ from school.web.pagination import read_place
 MOST_LETTERS = 100
 # Beyond this a menu of classes helps nobody; their own page leads to each of them.
 MOST_CLASSES = 300
+MOST_AT_ONCE = 5_000
+"""Students moved or archived in one act."""
 
 
 @bp.get("")
@@ -52,7 +56,8 @@ def index() -> str:
         total=found.total,
         wanted=wanted,
         sort=sort,
-        chips=_chips(wanted),
+        chips=chips_of(wanted),
+        most_at_once=MOST_AT_ONCE,
         choices=filter_choices() if person.is_staff else {},
         shows_guardians=person.is_staff and person.may(Permission.GUARDIAN_VIEW),
     )
@@ -85,8 +90,12 @@ def _shown(row: Row, root: str, guardian: FirstGuardian | None) -> dict[str, Any
 
 
 def read_filter() -> StudentFilter:
-    """What the address asks for. Raises Invalid for a class that is no id."""
-    args = request.args
+    """What the address asks for."""
+    return filter_of(request.args)
+
+
+def filter_of(args: MultiDict[str, str]) -> StudentFilter:
+    """What the parameters of a list ask for. Raises Invalid for a class that is no id."""
     class_text = args.get("class", "")
     try:
         class_id = UUID(class_text) if class_text and class_text != "none" else None
@@ -118,7 +127,7 @@ def _filter_choices() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _chips(wanted: StudentFilter) -> list[tuple[str, str]]:
+def chips_of(wanted: StudentFilter) -> list[tuple[str, str]]:
     """The filters in force: (parameter, words)."""
     if wanted == StudentFilter():
         return []
@@ -166,8 +175,9 @@ def send_students(kind: str, wanted: StudentFilter, *, ids: list[UUID] | None) -
                 "medical": person.may(Permission.MEDICAL_VIEW),
             },
         )
-    headings = [_(heading) for heading in export_queries.headings(person)]
-    rows = export_queries.rows(person, wanted, ids)
+    headings = export_queries.headings(person, _)
+    statuses = {status.value: str(text) for status, text in words.STATUS.items()}
+    rows = export_queries.rows(person, wanted, ids, statuses=statuses)
     out = tempfile.TemporaryFile()  # noqa: SIM115 - closed by send_file's response
     if kind == "csv":
         write_csv((row for part in ([headings], rows) for row in part), out)

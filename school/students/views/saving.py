@@ -1,7 +1,13 @@
-"""Saving a form: a broken rule stands beside its field, a newer version is shown beside yours."""
+"""Saving a form: a broken rule stands beside its field; what others saved meanwhile is kept.
+
+A form sends back what its fields held when it was opened. So a field that only the other person
+changed stays theirs, one that only you changed becomes yours, and only one that both changed is
+asked about.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,25 +19,33 @@ from school.db import db, transaction
 from school.errors import DomainError, Stale
 from school.students import queries
 from school.students.views import words
+from school.students.views.blueprint import students as bp
 from school.web.errors import way_back
 from school.web.forms import Form, show_on_form
 
 Answer = tuple[str, int]
+_NO_FACTS = {"csrf_token", "version", "opened"}
 
 
 def save(
     form: Form, act: Callable[[], object], *, fresh_version: Callable[[], int | str]
 ) -> Answer | None:
-    """Run `act` in a transaction; once more if it was overtaken while writing.
+    """Run `act`, which reads the form, in a transaction; once more if it was overtaken.
 
     None when it is saved, or when the form says what is wrong; the conflict page (409) when
-    somebody else was faster.
+    somebody else changed the same fields.
     """
     try:
         _run(act)
     except Stale as error:
         db.session.expire_all()
-        return conflict_page(form, error, version=fresh_version())
+        form["version"].data = fresh_version()
+        asked = _settle(form, error)
+        return (
+            conflict_page(form, error, asked)
+            if asked
+            else save(form, act, fresh_version=fresh_version)
+        )
     except DomainError as error:
         if error.status not in {409, 422}:
             raise
@@ -50,28 +64,79 @@ def _run(act: Callable[[], object]) -> None:
             act()
 
 
-def conflict_page(form: Form, error: Stale, *, version: int | str) -> Answer:
-    """Both values side by side, with a choice for each: nothing typed is lost."""
+@bp.app_template_global()
+def opened_with(form: Form) -> str:
+    """What each field held when the form was opened, for the form to send back."""
+    if form["version"].raw_data:  # sent in and shown again
+        return request.form.get("opened", "")
+    return json.dumps(_as_opened(form))
+
+
+def _as_opened(form: Form) -> dict[str, str]:
+    return {
+        field.name: _raw(field.name, field.object_data)
+        for field in form
+        if field.name not in _NO_FACTS
+    }
+
+
+def _opened() -> dict[str, str]:
+    """What the form says it was opened with; nothing where that is damaged."""
+    try:
+        found = json.loads(request.form.get("opened", ""))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _settle(form: Form, error: Stale) -> list[str]:
+    """Take over what only they changed. The fields that both changed."""
+    opened, asked = _opened(), []
+    for name, mine in error.yours.items():
+        theirs, before = _raw(name, error.theirs[name]), opened.get(name)
+        if _is_same(before, _raw(name, mine)):
+            form[name].data = _for_form(error.theirs[name])
+        elif not _is_same(before, theirs) and not _is_same(_raw(name, mine), theirs):
+            asked.append(name)
+    return asked
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """The same text, however its lines end and wherever white space hangs over."""
+    if not isinstance(one, str) or not isinstance(other, str):
+        return False
+    return [line.strip() for line in one.strip().splitlines()] == [
+        line.strip() for line in other.strip().splitlines()
+    ]
+
+
+def _for_form(value: Any) -> Any:
+    return "\n".join(value) if isinstance(value, list) else value
+
+
+def conflict_page(form: Form, error: Stale, asked: list[str]) -> Answer:
+    """What both changed, side by side, with a choice for each: nothing typed is lost."""
     rows = [
         {
             "name": name,
             "label": _label(form, name),
-            "theirs": _raw(error.theirs[name]),
-            "yours": _raw(error.yours[name]),
+            "theirs": _raw(name, error.theirs[name]),
+            "yours": _raw(name, error.yours[name]),
             "theirs_text": _text(name, error.theirs[name]),
             "yours_text": _text(name, error.yours[name]),
         }
-        for name in error.yours
+        for name in asked
     ]
-    differing = {*error.yours, "version", "csrf_token"}
-    carried = [
-        (key, value) for key, value in request.form.items(multi=True) if key not in differing
-    ]
+    settled = {
+        field.name: _raw(field.name, field.data) for field in form if field.name not in _NO_FACTS
+    }
+    saved_now = {name: _raw(name, value) for name, value in error.theirs.items()}
     page = render_template(
         "students/conflict.html",
         rows=rows,
-        carried=carried,
-        version=version,
+        carried=[(name, value) for name, value in settled.items() if name not in asked],
+        version=form["version"].data,
+        opened=json.dumps(settled | saved_now),
         message=_(error.message),
         save_url=request.path,
         back=way_back(),
@@ -84,13 +149,13 @@ def _label(form: Form, name: str) -> str:
     return str(field.label.text) if field is not None else str(words.LABELS.get(name, name))
 
 
-def _raw(value: Any) -> str:
+def _raw(name: str, value: Any) -> str:
     """As a form field sends it."""
-    if value is None or value is False:
-        return ""
+    if isinstance(value, bool):
+        return "yes" if value else ("no" if name.startswith("custom_") else "")
     if isinstance(value, list):
         return "\n".join(value)
-    return "yes" if value is True else str(value)
+    return "" if value is None else str(value)
 
 
 def _text(name: str, value: Any) -> str:

@@ -92,11 +92,9 @@ def save_school() -> Response | tuple[str, int]:
 @requires(Permission.SCHOOL_SETTINGS)
 def save_genders() -> Response | tuple[str, int]:
     form = _genders_form()
-    lines = (form.genders.data or "").splitlines()
-    pairs = [tuple(part.strip() for part in line.partition("=")[::2]) for line in lines if line]
     answer = save(
         form,
-        lambda: service.save_genders(pairs, version=form.version.data or ""),  # type: ignore[arg-type]
+        lambda: service.save_genders(_pairs(form), version=form.version.data or ""),
         fresh_version=service.genders_version,
     )
     if answer is not None:
@@ -105,6 +103,12 @@ def save_genders() -> Response | tuple[str, int]:
         flash(_("Saved"), "done")
         return redirect(url_for("settings.index"), 303)
     return _page(_school_form(formdata=None), form), 422
+
+
+def _pairs(form: Any) -> list[tuple[str, str]]:
+    """What each line says: (code, label)."""
+    lines = (line.partition("=") for line in (form.genders.data or "").splitlines() if line)
+    return [(code.strip(), label.strip()) for code, _sep, label in lines]
 
 
 @bp.route("/fields/add", methods=["GET", "POST"])

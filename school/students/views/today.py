@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from flask import render_template, url_for
+from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from school import clock
 from school.enrollment.queries import classes_of
@@ -62,7 +62,12 @@ def _without_guardian(person: Person) -> Task | None:
     if not count:
         return None
     return Task(
-        ngettext("%(num)s student has no guardian", "%(num)s students have no guardian", count),
+        ngettext(
+            "%(n)s student has no guardian",
+            "%(n)s students have no guardian",
+            count,
+            n=format_decimal(count),
+        ),
         _("Add guardians"),
         url_for("students.index", guardian="none"),
         order=20,
@@ -74,7 +79,12 @@ def _without_class(person: Person) -> Task | None:
     if not count:
         return None
     return Task(
-        ngettext("%(num)s student is in no class", "%(num)s students are in no class", count),
+        ngettext(
+            "%(n)s student is in no class",
+            "%(n)s students are in no class",
+            count,
+            n=format_decimal(count),
+        ),
         _("Choose classes"),
         url_for("students.index") + "?status=enrolled&class=none",
         order=30,
