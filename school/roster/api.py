@@ -12,7 +12,7 @@ from school.db import db, transaction
 from school.jobs.models import Job
 from school.jobs.queue import find_job, progress_of
 from school.permissions import Permission, Person
-from school.roster import queries, schemas
+from school.roster import policy, queries, schemas
 from school.roster.models import RosterImport, RosterRow
 from school.roster.service import staging, uploads
 from school.roster.service.reporting import plain_counts
@@ -106,6 +106,8 @@ def rows(wanted: Said, import_id: UUID) -> Said:
 def commit(values: Said, import_id: UUID) -> Answer:
     """Save what the preview shows, as one act; in the background."""
     with transaction():
+        imported = staging.get_import(import_id)
+        policy.check_commit(the_person(), imported, archive_gone=values["archive_gone"])
         imported = uploads.begin_commit(import_id, **values)
         db.session.flush()
     return _one(imported)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from school import clock
 from school.accounts.cli import choose_school
 from school.audit.actor import Actor, acting_as
 from school.db import db, transaction
@@ -24,7 +26,7 @@ from school.errors import Invalid
 from school.roster.models import ImportState, RosterImport
 from school.roster.service.committing import commit
 from school.roster.service.reporting import report
-from school.roster.service.staging import Tell, silent, stage
+from school.roster.service.staging import OPEN_STATES, Tell, silent, stage
 from school.roster.service.undoing import undo
 from school.roster.service.uploads import new_import
 from school.roster.sheet.mapping import Mapping, memory_key
@@ -32,6 +34,7 @@ from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import school_scope
 
 TERMINAL = Actor(name="Command line")
+_LONGEST_AT_A_TERMINAL = timedelta(hours=1)
 IS_OPEN = School.status == SchoolStatus.ACTIVE
 
 
@@ -79,6 +82,7 @@ def import_command(
     targets = _read_map(map_file)
     options = {"overwrite_edited": overwrite_edited, "archive_gone": archive_gone}
     with school_scope(choose_school(slug, IS_OPEN)), acting_as(TERMINAL), _watched() as tell:
+        _forget_cut_off()
         began = time.monotonic()
         done = (
             _look(file, targets, options, tell, began)
@@ -172,6 +176,26 @@ def _discard(import_id: UUID) -> None:
             .execution_options(synchronize_session=False)
         )
         db.session.expunge_all()
+
+
+def _forget_cut_off() -> None:
+    """Say of imports at a terminal whose process died that they saved nothing, and remove them."""
+    with transaction():
+        dead = db.session.scalars(
+            sa.select(RosterImport).where(
+                RosterImport.state.in_(OPEN_STATES),
+                RosterImport.job_id.is_(None),
+                RosterImport.storage_key.is_(None),
+                RosterImport.updated_at < clock.now() - _LONGEST_AT_A_TERMINAL,
+            )
+        ).all()
+        for imported in dead:
+            click.echo(
+                f"An earlier import of {imported.filename} was cut off before anything was saved; "
+                "what it had read is removed.",
+                err=True,
+            )
+            db.session.delete(imported)
 
 
 @click.command("import-undo")

@@ -52,12 +52,17 @@ class DelimitedSheet:
         before = self.first_line - 1
         line = last = before
         in_the_air = False
+        width = 0
         try:
             for number, cells in enumerate(reader):
                 line = last + 1
                 last = before + reader.line_num
                 if number >= MAX_ROWS or len(cells) > MAX_COLUMNS or last > line:
                     _check_shape(number, cells, line=line, last=last)
+                if last == line:
+                    width = max(width, len(cells))
+                elif self._swallows_rows(cells, width):
+                    raise Invalid(_UNCLOSED, line=line)
                 in_the_air = last - line > 1 and cells[-1].endswith(("\n", "\r"))
                 kept = [unmark(cell) for cell in cells] if self.has_marked_cells else cells
                 yield Row(line, cast("list[Cell]", kept))
@@ -68,12 +73,27 @@ class DelimitedSheet:
             raise Invalid(_UNCLOSED, line=line)
 
 
+    def _swallows_rows(self, cells: list[str], width: int) -> bool:
+        """A cell that holds whole rows of the list: its quotation mark was never meant as one.
+
+        It ends at the next row's end, or in the middle of a row that has a quotation mark too.
+        """
+        return width >= _LEAST_WIDTH and any(
+            line.count(self.delimiter) >= (1 if '"' in cell else width - 1)
+            for cell in cells
+            if "\n" in cell
+            for line in cell.splitlines()[1:]
+        )
+
+
 def _refusal(broken: csv.Error, *, line: int, within_a_line: bool) -> Invalid | TooLarge:
     if within_a_line and "field larger" in str(broken):
         return TooLarge("A cell in line %(line)s is longer than any cell of a list.", line=line)
     return Invalid(_UNCLOSED, line=line)
 
 
+# In narrower lists a line of an address may have as many commas as a row.
+_LEAST_WIDTH = 3
 _UNCLOSED = (
     "The row in line %(line)s doesn't end: a quotation mark seems to be opened and never closed."
 )

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from school.permissions import Permission, Role
+from school.permissions import Permission, Role, permissions_of
 from school.tenancy.models import School
 from tests.api.conftest import *  # noqa: F403 - its fixtures
 from tests.api.conftest import Make, Program
@@ -166,3 +166,37 @@ def test_undoing_needs_its_own_scope(app: Flask, program: Make) -> None:
 
 def test_an_import_nobody_made_is_not_there(app: Flask, program: Make) -> None:
     assert program().get(f"/imports/{uuid4()}").status_code == 404
+
+
+SMALL = "Admission number,Surname,Medical note\nR-1,Ito,Nuts\n"
+
+
+@pytest.mark.parametrize(
+    ("lacks", "values"),
+    [
+        (Permission.STUDENT_ADMIT, {}),
+        (Permission.STUDENT_EDIT, {}),
+        (Permission.MEDICAL_EDIT, {}),
+        (Permission.STUDENT_ARCHIVE, {"archive_gone": True}),
+    ],
+)
+def test_an_import_writes_nothing_its_key_may_not_write_by_hand(
+    app: Flask, program: Make, run_jobs: Any, lacks: Permission, values: dict[str, Any]
+) -> None:
+    held = permissions_of(frozenset({Role.ADMINISTRATOR}))
+    call = program(scopes=held - {lacks})
+    path = f"/imports/{call.post('/imports', **sheet(SMALL)).json['id']}"
+    run_jobs()
+    assert call.post(f"{path}/commit", json=values).status_code == 403
+    run_jobs()
+    assert call.get(path).json["state"] == "preview"
+
+
+def test_a_key_without_the_right_to_archive_may_save_the_rest(
+    app: Flask, program: Make, run_jobs: Any
+) -> None:
+    held = permissions_of(frozenset({Role.ADMINISTRATOR}))
+    call = program(scopes=held - {Permission.STUDENT_ARCHIVE})
+    path = f"/imports/{call.post('/imports', **sheet(SMALL)).json['id']}"
+    run_jobs()
+    assert call.post(f"{path}/commit", json={}).status_code == 202

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 
 import click
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
+from school import clock
 from school.db import db
 from school.roster.cli import COMMANDS
 from school.roster.models import RosterImport, RosterRow
 from school.students.models import Student
 from school.tenancy.scope import school_scope
-from tests.roster.conftest import EXPECTED, ROSTERS
+from tests.roster.conftest import EXPECTED, ROSTERS, stage_file
 from tests.roster.test_merge import ANN
 
 
@@ -137,3 +139,16 @@ def test_with_several_schools_one_must_be_named(students, school, other_school, 
     assert done.exit_code == 0
     assert count(other_school, Student) == 1
     assert count(school, Student) == 0
+
+
+def test_an_import_cut_off_at_a_terminal_is_told_and_removed(students, school, roster, frozen_clock):
+    """Its process is gone: nobody goes on with it."""
+    long_ago = clock.now() - timedelta(hours=2)
+    with school_scope(school.id):
+        with clock.set_to(long_ago):
+            stage_file(roster(ANN))
+        db.session.remove()
+    done = students("import", str(roster(ANN)), "--yes")
+    assert "was cut off before anything was saved" in done.output
+    assert count(school, RosterImport) == 1
+    assert count(school, RosterRow) == 1

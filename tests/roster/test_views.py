@@ -172,7 +172,7 @@ def test_a_cell_with_two_problems_has_one_field(page, office, send, roster):
     place = send(roster("1.23E+05,Smith,Ann,2015-03-01,7A,,,", "1.23E+05,Lee,Bo,2015-02-01,7A,,,"))
     shown = page(office, f"{place}/preview")
     assert len(re.findall(r'name="c0" form="f3"', shown.html)) == 1
-    assert "Line 2 has the number 1.23E+05 too" in shown.text
+    assert "Row 2 has the number 1.23E+05 too" in shown.text
     assert shown.text.count("The spreadsheet program shortened this number") == 2
 
 
@@ -285,10 +285,10 @@ def test_numbers_that_no_file_reaches_are_refused(office, send, roster):
 
 def test_a_number_put_right_clears_the_duplicate(page, office, send, roster):
     place = send(roster("1,Smith,Ann,2015-03-01,7A,,,", "1,Lee,Bo,2015-02-01,7A,,,"))
-    assert "Line 2 has the number 1 too" in page(office, f"{place}/preview").text
+    assert "Row 2 has the number 1 too" in page(office, f"{place}/preview").text
     office.post(f"{place}/rows/2", data={"c0": "7"})
     shown = page(office, f"{place}/preview")
-    assert "Line 2 has the number" not in shown.text
+    assert "Row 2 has the number" not in shown.text
     assert "Nothing is left to repair" in shown.text
 
 

@@ -108,6 +108,8 @@ def test_rows_count_from_their_first_physical_line(opened):
     (b"Name,Class\nLee\0,7A\n", "This file"),
     (bytes(range(32)) * 40, "This file isn't a list we can read."),
     (b'Name,Class\n"Lee,7A\nLow,7B\nMay,7C\n', "The row in line 2 doesn't end"),
+    (b'Id,Name,Class\n1,"Lee,7A\n2,Low,7B\n3,May,7C\n', "The row in line 2 doesn't end"),
+    (b'Id,Name,Class\n1,"Lee,7A\n2,"Low",7B\n3,May,7C\n', "The row in line 2 doesn't end"),
     (b'Name\n"' + b"x\n" * 900, "The row in line 2 doesn't end"),
     (b'Name\n"' + b"x" * 200_000, "A cell in line 2 is longer than any cell of a list."),
     (b"a," * 600 + b"\n", "Line 1 has 601 columns; 500 is the most we can read."),

@@ -39,10 +39,10 @@ MESSAGES: Final[dict[str, str]] = {
     "unknown_choice": "“%(value)s” is not one of the choices. Type one of: %(choices)s.",
     "missing_guardian_name": "A guardian is given without a name. Type the name.",
     "duplicate_admission_number": (
-        "Line %(other_line)s has the number %(value)s too, for another student. "
+        "Row %(other_line)s has the number %(value)s too, for another student. "
         "Type the right number on one of them."
     ),
-    "repeated_row": "This is the same student as in line %(other_line)s. Leave one of them out.",
+    "repeated_row": "This is the same student as in row %(other_line)s. Leave one of them out.",
     # Said, but nobody has to act:
     "hidden_characters_removed": "%(count)s hidden characters were taken out.",
 }

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from school.db import transaction
 from school.errors import Invalid, NotFound
-from school.roster import queries
+from school.roster import policy, queries
 from school.roster.models import ImportState, RosterImport, RosterRow
 from school.roster.service import repairing, staging, uploads
 from school.roster.service.gone import gone_from
@@ -29,7 +29,7 @@ from school.roster.views.pages import (
 )
 from school.roster.views.words import remarks
 from school.students.models import Student
-from school.web.access import requires
+from school.web.access import requires, the_person
 from school.web.pagination import after_place, in_direction, read_place, take_page
 
 MOST_DIGITS = 5
@@ -162,6 +162,10 @@ def commit(import_id: UUID) -> BaseResponse:
             if take:
                 repairing.take_from_file(import_id, line, take, is_more=True)
         if not unsaved:
+            imported = staging.get_import(import_id)
+            policy.check_commit(
+                the_person(), imported, archive_gone=options.get("archive_gone", False)
+            )
             uploads.begin_commit(import_id, **options)
     if not unsaved:
         return redirect(url_for("roster.show", import_id=import_id), 303)

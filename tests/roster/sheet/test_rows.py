@@ -45,7 +45,7 @@ def test_the_same_number_for_another_person_names_both_lines(roster):
     assert codes(rows[1]) == [("duplicate_admission_number", "Admission No", 2)]
     assert rows[1].is_blocked
     assert rows[1].problems[0].sentence == (
-        "Line 2 has the number 007 too, for another student. Type the right number on one of them.")
+        "Row 2 has the number 007 too, for another student. Type the right number on one of them.")
 
 
 def test_the_same_person_again_is_a_repeated_row(roster):
