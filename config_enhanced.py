@@ -16,11 +16,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from school.bootstrap.settings_file import settings_file_faults
+from school.storage.container import KeyRing
 from school.storage.factory import storage_url_problem
 
 SETTINGS_FILE = ".env"
 LOCALES = ("en", "de")
-SECRETS = frozenset({"SECRET_KEY", "PASSWORD_SALT", "FILE_SIGNING_KEYS", "TOTP_SECRETS"})
+SECRETS = frozenset({"SECRET_KEY", "PASSWORD_SALT", "FILE_SIGNING_KEYS", "FILE_ENCRYPTION_KEYS", "TOTP_SECRETS"})
+MAKE_KEY = 'python -c "import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())"'
 MAKE_ONE = 'python -c "import secrets; print(secrets.token_hex(32))"'
 
 NO_SETTINGS = (
@@ -86,6 +88,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(description="Signs sessions and forms. At least 32 characters; made by set-up.")
     password_salt: SecretStr = Field(description="Mixed into password hashes. At least 16 characters; made by set-up; never change it.")
     file_signing_keys: SecretStr = Field(description="Comma-separated keys of at least 16 characters that sign links to files, the newest first; old ones stay valid for reading until removed.")
+    file_encryption_keys: SecretStr = Field(description="Encrypt sensitive files: comma-separated id:key pairs (32 bytes as base64), the newest first. Without them these files are lost: keep a copy apart from the backups.")
     totp_secrets: SecretStr = Field(description="Encrypts authenticator secrets: comma-separated number:secret pairs, the highest number newest.")
 
     # Database
@@ -148,6 +151,15 @@ class Settings(BaseSettings):
         keys = _listed(value)
         if not keys or any(len(key) < 16 for key in keys):
             raise ValueError(f"holds no key, or one of fewer than 16 characters; make one: {MAKE_ONE}")
+        return value
+
+    @field_validator("file_encryption_keys")
+    @classmethod
+    def _usable_keys(cls, value: SecretStr) -> SecretStr:
+        try:
+            KeyRing(value.get_secret_value())
+        except ValueError as error:
+            raise ValueError(f"cannot be used: {error} Make one: {MAKE_KEY} and write 1: in front of it") from None
         return value
 
     @field_validator("totp_secrets")
@@ -243,6 +255,11 @@ class Settings(BaseSettings):
         return _listed(self.file_signing_keys)
 
     @property
+    def encryption_keys(self) -> KeyRing:
+        """Keys that wrap those of sensitive files."""
+        return KeyRing(self.file_encryption_keys.get_secret_value())
+
+    @property
     def totp_keys(self) -> dict[str, str]:
         """Authenticator secrets by number."""
         pairs = (pair.split(":", 1) for pair in _listed(self.totp_secrets))
@@ -281,7 +298,7 @@ def _plain(fault: dict[str, Any]) -> str:
     """The fault as the rest of a sentence that begins with the setting's name."""
     limits = fault.get("ctx", {})
     plain = {
-        "missing": f"is missing. Take it from your copy of {SETTINGS_FILE}; where nothing is kept yet, make one: {MAKE_ONE}{_in_front(fault)}",
+        "missing": f"is missing. Take it from your copy of {SETTINGS_FILE}; where nothing is kept yet, make one: {_make(fault)}{_in_front(fault)}",
         "extra_forbidden": f"is not a setting. Look for a spelling mistake in {SETTINGS_FILE}",
         "bool_parsing": "has to be true or false",
         "int_parsing": "has to be a whole number",
@@ -294,5 +311,10 @@ def _plain(fault: dict[str, Any]) -> str:
     return plain.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
 
 
+def _make(fault: dict[str, Any]) -> str:
+    return MAKE_KEY if fault["loc"] == ("file_encryption_keys",) else MAKE_ONE
+
+
 def _in_front(fault: dict[str, Any]) -> str:
-    return " and write 1: in front of it" if fault["loc"] == ("totp_secrets",) else ""
+    is_numbered = fault["loc"] in {("totp_secrets",), ("file_encryption_keys",)}
+    return " and write 1: in front of it" if is_numbered else ""

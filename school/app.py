@@ -216,6 +216,7 @@ def _find_shelf() -> Shelf:
         provider=current_app.extensions["school.storage"],
         most_bytes=settings.max_upload_mib * 1024 * 1024,
         signing_keys=tuple(settings.signing_keys),
+        keys=settings.encryption_keys,
         both_for=settings.both_for,
     )
 

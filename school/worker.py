@@ -20,8 +20,10 @@ from huey.consumer import Consumer
 
 from school.accounts.service.attempts import forget_old_attempts
 from school.db import db
+from school.files.service.reconciling import plan_reconcile
 from school.jobs import queue
 from school.mail.service import forget_old_texts
+from school.roster.service import kept  # noqa: F401 - says which uploads are still wanted
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from school.web.idempotency import forget_old_answers
@@ -139,6 +141,7 @@ class HouseKept(NamedTuple):
 def keep_house(app: Flask) -> HouseKept:
     """What is to be done every night. A big installation's timer calls it, a small one's worker."""
     forget_old_texts()
+    plan_reconcile()
     return HouseKept(
         sweep_sessions(app),
         forget_old_attempts(),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -54,6 +55,7 @@ def settings_for(folder: Path, database_url: str, **more: Any) -> Settings:
         secret_key="x" * 40,
         password_salt="y" * 20,
         file_signing_keys="k" * 40,
+        file_encryption_keys="1:" + b64encode(b"e" * 32).decode(),
         totp_secrets="1:" + "t" * 32,
         testing=True,
         log_level="ERROR",

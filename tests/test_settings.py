@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SECRETS = {
     "SECRET_KEY": "s" * 32,
     "PASSWORD_SALT": "p" * 16,
     "FILE_SIGNING_KEYS": "k" * 16,
+    "FILE_ENCRYPTION_KEYS": "1:" + b64encode(b"e" * 32).decode(),
     "TOTP_SECRETS": "1:" + "t" * 32,
 }
 
@@ -68,6 +70,7 @@ def test_a_storage_address_says_how_to_write_a_number_sign():
         ({"FILE_SIGNING_KEYS": ","}, "FILE_SIGNING_KEYS holds no key"),
         ({"FILE_SIGNING_KEYS": "short"}, "FILE_SIGNING_KEYS holds no key, or one of fewer than 16"),
         ({"PASSWORD_SALT": "short"}, "PASSWORD_SALT has fewer than 16 characters"),
+        ({"FILE_ENCRYPTION_KEYS": "secret"}, "FILE_ENCRYPTION_KEYS cannot be used: Encryption key number 1 is not"),
         ({"TOTP_SECRETS": "secret"}, "TOTP_SECRETS is not a list of number:secret pairs"),
         ({"TOTP_SECRETS": ""}, "TOTP_SECRETS is missing. Take it from your copy of .env;"),
         (

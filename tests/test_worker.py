@@ -10,7 +10,8 @@ from flask import Flask
 from school import clock
 from school.accounts.models import LoginAttempt
 from school.db import db, transaction
-from school.worker import Worker
+from school.jobs.models import Job
+from school.worker import Worker, keep_house
 
 
 def note_old_try() -> None:
@@ -40,3 +41,10 @@ def test_a_worker_beside_a_timer_leaves_it_to_the_timer(app: Flask) -> None:
     note_old_try()
     look(app, alone=False)
     assert tries() == 1
+
+
+def test_every_night_one_comparison_of_files_is_planned(app: Flask) -> None:
+    for _ in range(2):
+        keep_house(app)
+    kinds = db.session.scalars(sa.select(Job.kind)).all()
+    assert kinds == ["files.reconcile"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,7 @@ def pages() -> dict[str, str]:
                 secret_key="x" * 40,
                 password_salt="y" * 20,
                 file_signing_keys="k" * 40,
+                file_encryption_keys="1:" + b64encode(b"e" * 32).decode(),
                 totp_secrets="1:" + "t" * 32,
             )
         )

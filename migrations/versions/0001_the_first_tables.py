@@ -260,6 +260,9 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("content_type", sa.String(length=127), nullable=True),
+        sa.Column("envelope", sa.String(length=128), nullable=True),
+        sa.Column("stored_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("stored_sha256", sa.String(length=64), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -267,6 +270,11 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('pending', 'deleted') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL)",
             name=op.f("ck_blob_stored_is_known"),
+        ),
+        sa.CheckConstraint(
+            "(envelope IS NULL) = (stored_bytes IS NULL)"
+            " AND (envelope IS NOT NULL OR stored_sha256 IS NULL)",
+            name=op.f("ck_blob_sealed_is_known"),
         ),
         sa.CheckConstraint(
             "state IN ('pending', 'stored', 'deleting', 'deleted')",
@@ -493,6 +501,40 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('waiting', 'running')"),
     )
     op.create_table(
+        "reconcile_run",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("provider", sa.String(length=40), nullable=False),
+        sa.Column("mode", sa.String(length=16), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped", JSON, nullable=True),
+        sa.Column("counts", JSON, nullable=False),
+        sa.Column("findings", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconcile_run")),
+    )
+    op.create_index("ix_reconcile_run_started", "reconcile_run", ["started_at"], unique=False)
+    op.create_table(
+        "stray_object",
+        sa.Column("provider", sa.String(length=40), nullable=False),
+        sa.Column(
+            "key",
+            sa.String(length=200).with_variant(sa.String(length=200, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "key", name=op.f("pk_stray_object")),
+    )
+    op.create_table(
+        "restore_epoch",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("cleared_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cleared_by_name", sa.String(length=200), nullable=True),
+        sa.CheckConstraint("length(reason) >= 1", name=op.f("ck_restore_epoch_reason_given")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_restore_epoch")),
+    )
+    op.create_table(
         "mail_message",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("school_id", sa.Uuid(), nullable=True),
@@ -677,7 +719,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("blob_id", sa.Uuid(), nullable=False),
         sa.Column("provider", sa.String(length=40), nullable=False),
-        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column(
+            "key",
+            sa.String(length=200).with_variant(sa.String(length=200, collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("etag", sa.String(length=200), nullable=True),
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
@@ -707,7 +753,17 @@ def upgrade() -> None:
             name=op.f("uq_blob_location_school_id_blob_id_provider"),
         ),
     )
-    op.create_index("ix_blob_location_key", "blob_location", ["provider", "key"], unique=False)
+    op.create_index(
+        "ix_blob_location_key", "blob_location", ["school_id", "provider", "key"], unique=False
+    )
+    op.create_index(
+        "ix_blob_location_verified",
+        "blob_location",
+        ["school_id", "provider", "verified_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'present'"),
+        postgresql_where=sa.text("state = 'present'"),
+    )
     op.create_table(
         "file_version",
         sa.Column("school_id", sa.Uuid(), nullable=False),
@@ -1091,6 +1147,9 @@ def downgrade() -> None:
     op.drop_table("membership")
     op.drop_table("invitation")
     op.drop_table("mail_message")
+    op.drop_table("restore_epoch")
+    op.drop_table("stray_object")
+    op.drop_table("reconcile_run")
     op.drop_table("job")
     op.drop_table("idempotency_key")
     op.drop_table("guardian")

@@ -237,17 +237,48 @@ def _revert(
     table = Base.metadata.tables[entity]
     batch = _Batch(table, _current(table, {event.entity_id for event in events}))
     held = _held(entity, events)
+    undone = _undone_edits(entity, events)
     for event in events:
         if event.before is None:
             _take_away(batch, event, held, report)
         elif event.after is None:
             _bring_back(batch, event)
         else:
-            _put_back(batch, event, report, only)
+            _put_back(batch, event, report, only, undone.get(event.entity_id, []))
     _write(batch)
     touched = batch.removals | set(batch.returns) | set(batch.changes)
     report.restored += len(touched)
     return touched
+
+
+def _undone_edits(entity: str, events: list[AuditEvent]) -> dict[UUID, list[AuditEvent]]:
+    """{row: edits of acts undone already, the newest first}: what they had put there is no value
+    to go back to."""
+    edited = {event.entity_id for event in events if event.before is not None and event.after}
+    undone = sa.select(ChangeSet.id).where(ChangeSet.state == ChangeSetState.UNDONE)
+    found: dict[UUID, list[AuditEvent]] = defaultdict(list)
+    if edited:
+        rows = db.session.scalars(
+            sa.select(AuditEvent)
+            .where(AuditEvent.entity == entity, AuditEvent.entity_id.in_(edited))
+            .where(AuditEvent.change_set_id.in_(undone), AuditEvent.action.not_like("%.undone"))
+            .order_by(AuditEvent.id.desc())
+        )
+        for event in rows:
+            if event.before is not None and event.after is not None:
+                found[event.entity_id].append(event)
+    return found
+
+
+def _value_before(event: AuditEvent, name: str, undone: list[AuditEvent]) -> Any:
+    """What the field was before the act, without what acts undone since had put there."""
+    value = (event.before or {}).get(name)
+    for earlier in undone:
+        if earlier.id < event.id and name in (earlier.after or {}):
+            if (earlier.after or {})[name] != value:
+                break
+            value = (earlier.before or {}).get(name)
+    return value
 
 
 def _held(entity: str, events: list[AuditEvent]) -> dict[UUID, str]:
@@ -295,21 +326,25 @@ def _bring_back(batch: _Batch, event: AuditEvent) -> None:
 
 
 def _put_back(
-    batch: _Batch, event: AuditEvent, report: UndoReport, only: set[str] | None
+    batch: _Batch,
+    event: AuditEvent,
+    report: UndoReport,
+    only: set[str] | None,
+    undone: list[AuditEvent],
 ) -> None:
     """Field by field: what still equals `after` becomes `before` again."""
     row = batch.rows.get(event.entity_id)
     if row is None:
         return
     was, now = event.before or {}, event.after or {}
-    restored: list[str] = []
+    restored: dict[str, Any] = {}
     for name, ours in now.items():
         if only is not None and name not in only:
             continue
         theirs = _read(row, name)
         if theirs == ours:
-            _lay(batch, row, event.entity_id, name, was.get(name))
-            restored.append(name)
+            restored[name] = _value_before(event, name, undone)
+            _lay(batch, row, event.entity_id, name, restored[name])
         elif theirs != was.get(name):
             report.kept.append(
                 Kept(event.entity, event.entity_id, name, theirs, ours, event.about_id)
@@ -319,7 +354,7 @@ def _put_back(
             batch,
             event,
             before={name: now[name] for name in restored},
-            after={name: was.get(name) for name in restored},
+            after=restored,
         )
 
 

@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import secrets
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ def settings_text(wanted: Wanted) -> str:
         f"SECRET_KEY={secrets.token_hex(32)}",
         f"PASSWORD_SALT={secrets.token_hex(16)}",
         f"FILE_SIGNING_KEYS={secrets.token_hex(32)}",
+        f"FILE_ENCRYPTION_KEYS=1:{b64encode(secrets.token_bytes(32)).decode()}",
         f"TOTP_SECRETS=1:{secrets.token_hex(32)}",
     ]
     return "\n".join(lines) + "\n"

@@ -11,10 +11,12 @@ import sqlalchemy as sa
 
 from school import clock
 from school.accounts.cli import choose_school
-from school.db import db
+from school.db import db, transaction
 from school.errors import NotFound
 from school.files.queries import list_all_files
 from school.files.service.outbox import Waiting, waiting
+from school.files.service.reconciling import Outcome, distrust, reconcile, trust
+from school.files.service.sealing import rewrap
 from school.files.service.sweeping import Swept, sweep
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
@@ -44,6 +46,19 @@ def sweep_command(slug: str | None, *, as_json: bool) -> None:
     )
 
 
+@files.command("rewrap")
+@click.option("--school", "slug", help="Only this school (its short name).")
+def rewrap_command(slug: str | None) -> None:
+    """Wrap the keys of sensitive files by the newest of FILE_ENCRYPTION_KEYS; files stay as they
+    are. When it is done, the older keys may be taken out of the settings."""
+    count = 0
+    for school_id in _school_ids(slug):
+        with school_scope(school_id):
+            count += rewrap()
+        db.session.remove()
+    click.echo(f"{count:,} keys of files wrapped anew.")
+
+
 @files.command("backlog")
 @click.option("--school", "slug", help="Only this school (its short name).")
 @click.option("--json", "as_json", is_flag=True, help="One object per line for machines.")
@@ -68,6 +83,78 @@ def _backlog_line(school_id: UUID, one: Waiting, *, as_json: bool) -> str:
     return (
         f"{school_id}  {one.operation} at {one.provider}: {one.objects:,} objects, "
         f"{one.bytes:,} bytes, for {hours:.1f} hours{why}"
+    )
+
+
+@files.command("reconcile")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--provider", "only", help="Only this storage (its name, such as local or s3).")
+@click.option(
+    "--empty-lost-and-found",
+    is_flag=True,
+    help="Delete what was put aside more than 30 days ago.",
+)
+@click.option(
+    "--however-many",
+    is_flag=True,
+    help="Put everything right even where it is so much that it stops otherwise.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One object per storage for machines.")
+def reconcile_command(
+    only: str | None,
+    *,
+    dry_run: bool,
+    empty_lost_and_found: bool,
+    however_many: bool,
+    as_json: bool,
+) -> None:
+    """Compare what lies in the storage with what the database says, and put it right.
+
+    Ends with 1 when something is lost, or the comparison could not be finished.
+    """
+    outcomes = reconcile(
+        only=only,
+        dry_run=dry_run,
+        empty_lost_and_found=empty_lost_and_found,
+        however_many=however_many,
+    )
+    for outcome in outcomes:
+        click.echo(_outcome_json(outcome) if as_json else _outcome_lines(outcome))
+    if not all(outcome.is_clean for outcome in outcomes):
+        raise click.exceptions.Exit(1)
+
+
+def _outcome_json(outcome: Outcome) -> str:
+    return json.dumps({**asdict(outcome), "clean": outcome.is_clean}, default=str)
+
+
+def _outcome_lines(outcome: Outcome) -> str:
+    counts = ", ".join(f"{name} {number:,}" for name, number in outcome.counts.items() if number)
+    lines = [f"{outcome.provider} ({outcome.mode}): {counts or 'nothing there'}"]
+    if outcome.stopped:
+        facts = ", ".join(f"{name} {value}" for name, value in outcome.stopped.items())
+        lines.append(f"  Stopped, nothing more was changed: {facts}")
+    lines += [f"  {found['kind']:>9}  {found['key']}" for found in outcome.findings]
+    return "\n".join(lines)
+
+
+@files.command("distrust")
+def distrust_command() -> None:
+    """After a database was restored: let `reconcile` report only, until `files trust`."""
+    with transaction():
+        distrust()
+    click.echo("From now on nothing in the storage is moved or given up. Later: files trust.")
+
+
+@files.command("trust")
+def trust_command() -> None:
+    """The database fits the storage: let `reconcile` put things right again."""
+    with transaction():
+        was_distrusted = trust()
+    click.echo(
+        "Things are put right again."
+        if was_distrusted
+        else "The database was trusted already; nothing changed."
     )
 
 

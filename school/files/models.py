@@ -16,8 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from school import clock
-from school.db import Base, Json, Timestamps, Versioned, one_of
+from school.db import Base, Json, Timestamps, Versioned, new_id, one_of
 from school.tenancy.models import TenantEntity, belongs_to
+
+# In the order in which providers list their objects, on every database.
+Key = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
 
 
 class BlobState(StrEnum):
@@ -52,6 +55,11 @@ class Blob(TenantEntity, Timestamps, Base):
             "state IN ('pending', 'deleted') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL)",
             name="stored_is_known",
         ),
+        sa.CheckConstraint(
+            "(envelope IS NULL) = (stored_bytes IS NULL)"
+            " AND (envelope IS NOT NULL OR stored_sha256 IS NULL)",
+            name="sealed_is_known",
+        ),
         sa.Index(
             "ix_blob_pending",
             "state",
@@ -64,6 +72,11 @@ class Blob(TenantEntity, Timestamps, Base):
     sha256: Mapped[str | None] = mapped_column(sa.String(64))
     size_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
     content_type: Mapped[str | None] = mapped_column(sa.String(127))
+    # Sensitive content lies encrypted (storage/container): its wrapped data key, and the bytes as
+    # they lie at the provider. Otherwise none of the three: what lies there is the content.
+    envelope: Mapped[str | None] = mapped_column(sa.String(128))
+    stored_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
+    stored_sha256: Mapped[str | None] = mapped_column(sa.String(64))
     state: Mapped[str] = mapped_column(sa.String(16), default=BlobState.PENDING)
     lease_until: Mapped[datetime | None]
 
@@ -76,12 +89,20 @@ class BlobLocation(TenantEntity, Timestamps, Base):
         belongs_to("blob_id", "blob", ondelete="CASCADE"),
         one_of("state", LocationState),
         sa.UniqueConstraint("school_id", "blob_id", "provider"),
-        sa.Index("ix_blob_location_key", "provider", "key", unique=False),
+        sa.Index("ix_blob_location_key", "school_id", "provider", "key", unique=False),
+        sa.Index(
+            "ix_blob_location_verified",
+            "school_id",
+            "provider",
+            "verified_at",
+            sqlite_where=sa.text("state = 'present'"),
+            postgresql_where=sa.text("state = 'present'"),
+        ),
     )
 
     blob_id: Mapped[UUID]
     provider: Mapped[str] = mapped_column(sa.String(40))
-    key: Mapped[str] = mapped_column(sa.String(200))
+    key: Mapped[str] = mapped_column(Key)
     state: Mapped[str] = mapped_column(sa.String(16), default=LocationState.WRITING)
     etag: Mapped[str | None] = mapped_column(sa.String(200))
     verified_at: Mapped[datetime | None]
@@ -145,3 +166,44 @@ class StorageTask(TenantEntity, Timestamps, Base):
     next_at: Mapped[datetime] = mapped_column(default=clock.now)
     last_error: Mapped[str | None] = mapped_column(sa.String(500))
     details: Mapped[dict[str, Any] | None] = mapped_column(Json)
+
+
+class ReconcileRun(Base):
+    """One comparison of a provider with the rows of all schools. Holds keys, never names."""
+
+    __tablename__ = "reconcile_run"
+    __table_args__ = (sa.Index("ix_reconcile_run_started", "started_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    provider: Mapped[str] = mapped_column(sa.String(40))
+    # files.service.reconciling.outcome.Mode
+    mode: Mapped[str] = mapped_column(sa.String(16))
+    started_at: Mapped[datetime] = mapped_column(default=clock.now)
+    finished_at: Mapped[datetime | None]
+    # Why nothing was put right although something was found: {"reason": …, numbers}
+    stopped: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    counts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    findings: Mapped[list[Any]] = mapped_column(Json, default=list)
+
+
+class StrayObject(Base):
+    """An object no row knew when it was last looked for; seen in two runs, it is put aside."""
+
+    __tablename__ = "stray_object"
+
+    provider: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    first_seen_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class RestoreEpoch(Base):
+    """While one is open the rows may be older than the objects: nothing is moved or given up."""
+
+    __tablename__ = "restore_epoch"
+    __table_args__ = (sa.CheckConstraint("length(reason) >= 1", name="reason_given"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    began_at: Mapped[datetime] = mapped_column(default=clock.now)
+    reason: Mapped[str] = mapped_column(sa.String(40))
+    cleared_at: Mapped[datetime | None]
+    cleared_by_name: Mapped[str | None] = mapped_column(sa.String(200))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,6 +70,19 @@ class Content:
     size_bytes: int
     sha256: str
     content_type: str
+    blob_id: UUID
+    # The wrapped data key of what lies encrypted.
+    envelope: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file with its current version and what sending it needs; no content: no place has it."""
+
+    file: File
+    number: int
+    at: datetime
+    content: Content | None
 
 
 def file_gone() -> NotFound:
@@ -257,7 +270,10 @@ def get_content(file: File, number: int | None = None) -> Content:
     ).first()
     if row is None:
         raise file_gone()
-    version, blob, location = row
+    return _content_of(file, *row)
+
+
+def _content_of(file: File, version: FileVersion, blob: Blob, location: BlobLocation) -> Content:
     # The current version goes by the file's own name; older ones by the name they came with.
     name = file.name if version.number == file.current_version else version.name
     return Content(
@@ -269,6 +285,64 @@ def get_content(file: File, number: int | None = None) -> Content:
         size_bytes=blob.size_bytes or 0,
         sha256=blob.sha256 or "",
         content_type=blob.content_type or "application/octet-stream",
+        blob_id=blob.id,
+        envelope=blob.envelope,
+    )
+
+
+def list_stored(
+    owner_kind: str,
+    owner_id: UUID,
+    *,
+    archived: bool = False,
+    ids: Collection[UUID] | None = None,
+    limit: int,
+) -> list[StoredFile]:
+    """The owner's files without photos, by name, or those of these ids; each with its current
+    content, in one query."""
+    asked = sa.select(File.id).where(
+        File.owner_kind == owner_kind,
+        File.owner_id == owner_id,
+        File.purpose != PHOTO,
+        File.archived_at.is_not(None) if archived else File.archived_at.is_(None),
+    )
+    if ids is not None:
+        asked = asked.where(File.id.in_(ids))
+    rows = db.session.execute(
+        _places().where(File.id.in_(asked.order_by(File.name, File.id).limit(limit)))
+    ).all()
+    found: dict[UUID, StoredFile] = {}
+    for file, version, blob, location in rows:
+        content = _content_of(file, version, blob, location) if location else None
+        found.setdefault(file.id, StoredFile(file, version.number, version.created_at, content))
+    return list(found.values())
+
+
+def _places() -> Any:
+    """Files with their current version and every place it lies in: one row each, or one of none."""
+    return (
+        sa.select(File, FileVersion, Blob, BlobLocation)
+        .join(
+            FileVersion,
+            sa.and_(
+                FileVersion.school_id == File.school_id,
+                FileVersion.file_id == File.id,
+                FileVersion.number == File.current_version,
+            ),
+        )
+        .join(
+            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
+        )
+        .outerjoin(
+            BlobLocation,
+            sa.and_(
+                BlobLocation.school_id == Blob.school_id,
+                BlobLocation.blob_id == Blob.id,
+                BlobLocation.state == LocationState.PRESENT,
+                Blob.state == BlobState.STORED,
+            ),
+        )
+        .order_by(File.name, File.id, BlobLocation.id)
     )
 
 

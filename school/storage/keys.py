@@ -17,8 +17,12 @@ def new_key(area: str = "blob") -> str:
     return check_key(f"{area}/{name[:2]}/{name[2:4]}/{name}")
 
 
+def is_key(name: str) -> bool:
+    return len(name) <= LONGEST and _KEY.fullmatch(name) is not None
+
+
 def check_key(key: str) -> str:
     """The key itself. Raises Denied for one we would never make."""
-    if len(key) > LONGEST or not _KEY.fullmatch(key):
+    if not is_key(key):
         raise Denied("This is not a key of ours.", key=key)
     return key

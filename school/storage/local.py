@@ -23,7 +23,7 @@ from school.storage.errors import (
     Unavailable,
 )
 from school.storage.hashing import BlockStream, CountingReader
-from school.storage.keys import check_key
+from school.storage.keys import check_key, is_key
 from school.storage.protocol import BLOCK_BYTES, Capabilities, Health, ObjectInfo, SignedRequest
 from school.storage.signing import Claim, LinkSigner, expiry
 
@@ -159,6 +159,8 @@ class LocalStorage:
         with self._asking():
             for path in _walk(self._root):
                 key = path.relative_to(self._root).as_posix()
+                if not is_key(key):
+                    continue  # a disk's own folders, what a desktop leaves behind
                 if key.startswith(prefix) and (after is None or key > after):
                     with suppress(NotFound):
                         yield self.stat(key)

@@ -23,7 +23,7 @@ from school.bootstrap.settings_file import (
 )
 
 LINUX = Platform("linux")
-SECRETS = ("SECRET_KEY", "PASSWORD_SALT", "FILE_SIGNING_KEYS", "TOTP_SECRETS")
+SECRETS = ("SECRET_KEY", "PASSWORD_SALT", "FILE_SIGNING_KEYS", "FILE_ENCRYPTION_KEYS", "TOTP_SECRETS")
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_a_note_may_follow_a_value_in_quotes(tmp_path):
     assert read_settings_file(file)["DATA_DIR"] == "/srv/our # data"
     assert (
         str(
-            Settings(_env_file=file, **{name.lower(): "1:" + "x" * 40 for name in SECRETS}).data_dir
+            Settings(_env_file=file, **{name.lower(): "1:" + "x" * 43 + "=" for name in SECRETS}).data_dir
         )
         == "/srv/our # data"
     )

@@ -61,3 +61,18 @@ def test_leaving_with_something_typed_asks_first(demo: Running, open_page: OpenP
     page.get_by_role("link", name="Columns").click()
     page.wait_for_url("**/columns")
     assert asked == ["beforeunload"]
+
+
+def test_without_script_the_work_leads_on_by_itself(demo: Running, open_page: OpenPage) -> None:
+    page = open_page(width=390, height=844, javascript=False)
+    sign_in(page, demo.url, "ingrid.solberg")
+    page.goto(f"{demo.url}/imports")
+    page.locator("main input[type=file]").set_input_files(
+        {"name": "roster.csv", "mimeType": "text/csv", "buffer": FILE}
+    )
+    page.locator("main form button[type=submit]").first.click()
+    page.wait_for_url("**/preview")
+    bar = page.locator(".commit-go").bounding_box()
+    assert bar and bar["height"] <= 64  # one line above the tabs
+    page.get_by_role("button", name="Stop, keep nothing").click()
+    page.wait_for_url("**/imports")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -58,6 +59,47 @@ def test_bulk_archiving_is_undone_with_one_click(demo: Running, open_page: OpenP
     page.get_by_role("button", name="Undo").click()
     page.goto(f"{demo.url}/students?q=adeyemi")
     expect(rows).to_have_count(before)
+
+
+def test_all_that_match_are_archived_and_brought_back(demo: Running, open_page: OpenPage) -> None:
+    page = open_page()
+    sign_in(page, demo.url, "yusuf.demir")
+    page.goto(f"{demo.url}/students")
+    page.wait_for_load_state("networkidle")
+    page.get_by_label("Name, number or guardian").fill("d")
+    expect(page.locator("#list .chip-on")).to_have_count(1)  # the list is the new one
+    page.get_by_label("Select all 50 on this page").check()
+    every = page.get_by_label(re.compile(r"Select all \d+ that match"))
+    count = (every.locator("..").inner_text()).split()[2]
+    every.check()
+    expect(page.locator("[data-n]")).to_have_text(f"{count} selected")
+    page.locator("[data-tick]").first.uncheck()
+    expect(page.locator("[data-n]")).to_have_text("49 selected")
+    expect(every).to_be_hidden()
+    page.get_by_label("Select all 50 on this page").check()
+    every.check()
+    page.get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Archive {count} students")
+    page.get_by_role("button", name=f"Archive {count} students").click()
+    expect(page.locator("main")).to_contain_text("Nobody here fits these filters")
+    page.get_by_role("button", name="Undo").click()
+    page.goto(f"{demo.url}/students?q=d")
+    expect(page.locator(".foot")).to_contain_text(f"50 of {count} students")
+
+
+def test_without_script_the_verbs_stand_below_the_list(demo: Running, open_page: OpenPage) -> None:
+    page = open_page(width=390, height=844, javascript=False)
+    sign_in(page, demo.url, "yusuf.demir")
+    page.goto(f"{demo.url}/students")
+    bar, rows = page.locator("#bulk").bounding_box(), page.locator("#list").bounding_box()
+    assert bar and rows and bar["y"] >= rows["y"] + rows["height"]
+    assert bar["x"] >= 0 and bar["x"] + bar["width"] <= 390
+    expect(page.locator("[data-clear]")).to_be_hidden()
+    page.get_by_label(re.compile("that match")).check()
+    page.get_by_role("button", name="Move").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        re.compile(r"Move \d{3} students to a class")
+    )
 
 
 def test_the_keyboard_alone_is_enough(demo: Running, open_page: OpenPage) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from school.errors import NotFound
 from school.files.cli import files
 from school.files.service import writing
 from school.files.service.outbox import delete_later
+from school.storage.local import LocalStorage
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_file, make_owner
 from tests.files.conftest import Faulty, killed
@@ -93,3 +96,51 @@ def test_the_sweep_goes_through_every_school(
 
     assert told == {"discarded": 2, "copied": 0, "deleted": 2, "failed": 0, "waiting": 0}
     assert "0 broken uploads let go" in run("sweep").output
+
+
+@pytest.fixture
+def own_place(app: Any, put_on_shelf: Any, tmp_path: Path) -> LocalStorage:
+    """An empty storage of this test's own."""
+    place = LocalStorage(tmp_path / "own", signing_keys=["k" * 40], public_base_url="http://c")
+    put_on_shelf(place)
+    return place
+
+
+def test_comparing_ends_with_one_when_something_is_lost(own_place: Any, school: Any) -> None:
+    with school_scope(school.id):
+        make_file(make_owner())
+    told = run("reconcile")
+    assert told.exit_code == 0
+    assert told.output.startswith("local (mend): objects 1,")
+    (kept,) = own_place.list("")
+    own_place.delete(kept.key)
+
+    for words in (["--dry-run"], []):
+        told = run("reconcile", *words)
+        assert told.exit_code == 1
+        assert f"lost  {kept.key}" in told.output
+    told = run("reconcile", "--json", "--provider", "local")
+    assert told.exit_code == 1
+    found = json.loads(told.output)
+    assert (found["provider"], found["clean"], found["counts"]["lost"]) == ("local", False, 1)
+
+
+def test_comparing_a_storage_that_is_not_in_use(own_place: Any) -> None:
+    with pytest.raises(NotFound, match="nowhere"):
+        run("reconcile", "--provider", "nowhere")
+
+
+def test_lost_and_found_is_emptied_when_told(own_place: Any) -> None:
+    old = "lost-and-found/2020-01-01/blob/aa/bb/cc"
+    own_place.put(old, BytesIO(b"x"))
+    assert f"old  {old}" in run("reconcile").output
+    assert "emptied 1" in run("reconcile", "--empty-lost-and-found").output
+    assert list(own_place.list("")) == []
+
+
+def test_trust_is_taken_and_given(own_place: Any) -> None:
+    assert "trusted already" in run("trust").output
+    assert run("distrust").exit_code == 0
+    assert json.loads(run("reconcile", "--json").output)["mode"] == "report"
+    assert "put right again" in run("trust").output
+    assert json.loads(run("reconcile", "--json").output)["mode"] == "mend"

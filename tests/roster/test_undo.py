@@ -225,3 +225,13 @@ def test_what_was_undone_meanwhile_is_not_passed_over_as_unchanged(in_school, ro
         undo(first.id)
     with pytest.raises(Conflict, match="Check the file again"), transaction():
         commit(second.id)
+
+
+def test_undoing_the_older_and_then_the_newer_leaves_neithers_value(in_school, roster):
+    import_file(roster(ANN))
+    older = import_file(roster(ANN.replace("1,Smith,Ann", "1,Smith,Pet")))
+    newer = import_file(roster(ANN.replace("1,Smith,Ann", "1,Smith,Pit")))
+    for one in (older, newer):
+        with transaction():
+            undo(one.id)
+    assert student().given_name == "Ann"

@@ -120,7 +120,7 @@ def test_a_repair_is_judged_at_once(page, office, send, run_jobs, roster, school
     assert "There is no surname" in shown.text
     assert office.post(f"{place}/rows/2", data={"c1": "Smith"}).status_code == 303
     shown = page(office, f"{place}/preview")
-    assert "Cells marked red stay empty: in 1 row." in shown.text
+    assert "Cells marked red are not taken: in 1 row." in shown.text
     office.post(f"{place}/commit")
     run_jobs()
     with school_scope(school.id):
@@ -328,7 +328,8 @@ def test_a_corrected_column_is_remembered_for_the_next_file(page, office, send, 
     assert "House" in page(office, f"{place}/columns").text
     office.post(f"{place}/columns", data={"column-3": "class_name"})
     run_jobs()
-    assert "1 class is new. 0 classes exist already." in page(office, f"{place}/preview").text
+    shown = page(office, f"{place}/preview").text
+    assert "1 class is new." in shown and "exist already" not in shown
     office.post(f"{place}/commit")
     run_jobs()
     again = send(file)
@@ -507,3 +508,38 @@ def test_a_fault_of_ours_is_told_without_its_text(page, office, send, run_jobs, 
     shown = page(office, place)
     assert "could not be undone, and nothing was changed" in shown.text
     assert "INSERT INTO" not in shown.text
+
+
+def test_leaving_out_stands_first_for_a_row_that_is_there_twice(office, send, roster):
+    ann = "1,Smith,Ann,2015-03-01,7A,,,"
+    place = send(roster(ann, ann, "2,,Bo,2015-02-01,7A,,,"))
+    shown = office.get(f"{place}/preview").text
+    twice, nameless = shown.split('<tr id="row-3"')[1], shown.split('<tr id="row-4"')[1]
+    assert "This is the same student as in row 2" in twice
+    buttons = re.compile(r"<button[^>]*>(Save|Leave out)<")
+    assert buttons.findall(twice.split("</tr>")[0]) == ["Leave out", "Save"]
+    assert buttons.findall(nameless.split("</tr>")[0]) == ["Save", "Leave out"]
+    # Enter in the cell still saves it: the first button of all is the hidden one.
+    assert re.search(r"<button[^>]*>", twice)[0] == '<button type="submit" hidden>'
+
+
+def test_a_row_that_stays_the_same_asks_for_no_decision(office, send, run_jobs, roster):
+    row = "1,Smith,Ann,2015-03-01,7A,,,"
+    place = send(roster(row))
+    assert '<td class="text-wrap" data-l="Decide">' in office.get(f"{place}/preview").text
+    office.post(f"{place}/commit")
+    run_jobs()
+    shown = office.get(f"{send(roster(row))}/preview").text
+    assert '<td class="text-wrap card-none" data-l="Decide">' in shown
+
+
+def test_without_script_the_page_of_work_looks_again_by_itself(office, run_jobs, roster):
+    file = (io.BytesIO(roster("1,Smith,Ann,2015-03-01,7A,,,").read_bytes()), "roster.csv")
+    place = office.post(
+        "/imports", data={"file": file}, content_type="multipart/form-data"
+    ).headers["Location"]
+    again = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
+    assert again in office.get(place).text
+    assert again not in office.get(f"{place}/work", headers={"HX-Request": "true"}).text
+    run_jobs()
+    assert again not in office.get(place, follow_redirects=True).text

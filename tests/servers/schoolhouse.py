@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ def environment_for(folder: Path, port: int, **more: str) -> dict[str, str]:
         "SECRET_KEY": secrets.token_hex(32),
         "PASSWORD_SALT": secrets.token_hex(16),
         "FILE_SIGNING_KEYS": secrets.token_hex(32),
+        "FILE_ENCRYPTION_KEYS": "1:" + b64encode(secrets.token_bytes(32)).decode(),
         "TOTP_SECRETS": "1:" + secrets.token_hex(16),
         "LOG_LEVEL": "WARNING",
         "DEMO": "false",  # a developer's own .env may say otherwise

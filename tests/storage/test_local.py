@@ -188,3 +188,12 @@ def test_an_address_opens_its_provider(tmp_path: Path) -> None:
         ).name
         == "s3"
     )
+
+
+def test_what_is_not_ours_in_the_folder_is_not_listed(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path, signing_keys=["k" * 40])
+    storage.put("blob/a", io.BytesIO(b"x"))
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "lost+found" / "#1").write_text("a disk's own")
+    (tmp_path / ".DS_Store").write_text("a desktop's")
+    assert [one.key for one in storage.list("")] == ["blob/a"]

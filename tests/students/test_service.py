@@ -33,6 +33,12 @@ def test_the_next_number_follows_the_last_one(in_school):
     assert make_student(admission_number=None).admission_number == "S-0419"
 
 
+def test_one_odd_number_begins_no_series(in_school):
+    for number in ("20001", "20003", "20002", "PAR1"):
+        make_student(admission_number=number)
+    assert make_student(admission_number=None).admission_number == "20004"
+
+
 def test_a_number_in_use_names_who_has_it(in_school):
     make_student(admission_number="4711")
     with pytest.raises(Conflict, match="Zofia Dąbrowska") as caught:

@@ -136,7 +136,12 @@ def mark_present(blob_id: UUID, provider: str, etag: str | None) -> None:
 def _facts(task: Task) -> Copied | None:
     """None when the copy is wanted no more."""
     row = db.session.execute(
-        sa.select(Blob.id, Blob.size_bytes, Blob.sha256, Blob.content_type)
+        sa.select(
+            Blob.id,
+            sa.func.coalesce(Blob.stored_bytes, Blob.size_bytes),
+            sa.func.coalesce(Blob.stored_sha256, Blob.sha256),
+            Blob.content_type,
+        )
         .join(
             BlobLocation,
             (BlobLocation.school_id == Blob.school_id) & (BlobLocation.blob_id == Blob.id),

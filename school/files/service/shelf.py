@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from school.storage.container import KeyRing
 from school.storage.protocol import StorageProvider
 
 
@@ -15,6 +16,8 @@ class Shelf:
     provider: StorageProvider
     most_bytes: int
     signing_keys: tuple[str, ...]
+    # Wrap the keys of sensitive content.
+    keys: KeyRing
     # Purposes whose files count only once every place has them.
     both_for: frozenset[str] = frozenset()
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import BinaryIO, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +24,9 @@ from school.db import db, new_id, transaction
 from school.errors import Unavailable
 from school.files.models import Blob, BlobLocation, BlobState
 from school.files.service.copying import Copied, mark_present, plan_copies, put_copy
+from school.files.service.families import PURPOSES
 from school.files.service.outbox import delete_later, plan_sweep
+from school.files.service.sealing import Outgoing, outgoing
 from school.files.service.shelf import shelf
 from school.files.service.staging import Staged
 from school.files.service.sweeping import discard
@@ -48,6 +49,8 @@ class Written:
     provider: str
     key: str
     etag: str | None
+    # Of the encrypted bytes, where they are.
+    stored_sha256: str | None = None
     # Where copies lie already, because this purpose waits for them.
     copied: tuple[str, ...] = ()
 
@@ -62,10 +65,11 @@ def write(content: Staged, *, purpose: str) -> Written:
         raise RuntimeError("A file is written outside any transaction; see files/service/writing.")
     provider = shelf().provider
     blob_id, key = new_id(), new_key()
-    _begin(blob_id, key, provider, content)
+    leaving = outgoing(content, blob_id, is_sensitive=PURPOSES[purpose].is_sensitive)
+    _begin(leaving, key, provider)
     try:
-        key, info = _send(blob_id, key, provider, content)
-        copied = _copy_now(blob_id, key, content) if purpose in shelf().both_for else ()
+        key, info = _send(leaving, key, provider)
+        copied = _copy_now(leaving, key, info) if purpose in shelf().both_for else ()
     except StorageError as error:
         log.warning("file.write_failed", blob_id=str(blob_id), error=type(error).__name__)
         give_up(blob_id)
@@ -73,12 +77,16 @@ def write(content: Staged, *, purpose: str) -> Written:
             "The file store does not answer, so nothing was kept. Try again in a minute.",
             retry_after_s=60,
         ) from error
-    return Written(blob_id, provider.name, key, info.etag, copied)
+    stored_sha256 = info.sha256 if leaving.data_key is not None else None
+    return Written(blob_id, provider.name, key, info.etag, stored_sha256, copied)
 
 
-def _copy_now(blob_id: UUID, key: str, content: Staged) -> tuple[str, ...]:
+def _copy_now(leaving: Outgoing, key: str, info: ObjectInfo) -> tuple[str, ...]:
     """Copies everywhere, before the file counts."""
-    known = Copied(blob_id, content.size_bytes, content.sha256, content.kind.content_type)
+    blob_id, content = leaving.blob_id, leaving.content
+    known = Copied(
+        blob_id, leaving.size_bytes, info.sha256 or content.sha256, content.kind.content_type
+    )
     copies = members_of(shelf().provider)[1:]
     for member in copies:
         with transaction() as session:
@@ -97,7 +105,7 @@ def settle(written: Written) -> None:
     stored = db.session.execute(
         sa.update(Blob)
         .where(Blob.id == written.blob_id, Blob.state == BlobState.PENDING)
-        .values(state=BlobState.STORED, lease_until=None)
+        .values(state=BlobState.STORED, lease_until=None, stored_sha256=written.stored_sha256)
         .execution_options(synchronize_session=False)
     )
     if stored.rowcount != 1:  # type: ignore[attr-defined]
@@ -118,46 +126,46 @@ def give_up(blob_id: UUID) -> None:
         discard(blob_id)
 
 
-def _begin(blob_id: UUID, key: str, provider: StorageProvider, content: Staged) -> None:
+def _begin(leaving: Outgoing, key: str, provider: StorageProvider) -> None:
+    content, envelope = leaving.content, leaving.envelope
     with transaction() as session:
         session.add(
             Blob(
-                id=blob_id,
+                id=leaving.blob_id,
                 sha256=content.sha256,
                 size_bytes=content.size_bytes,
                 content_type=content.kind.content_type,
+                envelope=envelope,
+                stored_bytes=leaving.size_bytes if envelope else None,
                 lease_until=clock.now() + LEASE,
             )
         )
         session.flush()
-        session.add(BlobLocation(blob_id=blob_id, provider=provider.name, key=key))
+        session.add(BlobLocation(blob_id=leaving.blob_id, provider=provider.name, key=key))
         plan_sweep(after=LEASE)
 
 
-def _send(
-    blob_id: UUID, key: str, provider: StorageProvider, content: Staged
-) -> tuple[str, ObjectInfo]:
+def _send(leaving: Outgoing, key: str, provider: StorageProvider) -> tuple[str, ObjectInfo]:
     """The key under which the bytes lie in the end, and what the provider says of them."""
     for _ in range(TRIES - 1):
         try:
-            return key, _put(key, provider, content)
+            return key, _put(key, provider, leaving)
         except OutcomeUnknown:
-            key = _take_new_key(blob_id, key, provider)
+            key = _take_new_key(leaving.blob_id, key, provider)
     try:
-        return key, _put(key, provider, content)
+        return key, _put(key, provider, leaving)
     except OutcomeUnknown:
-        _take_new_key(blob_id, key, provider)
+        _take_new_key(leaving.blob_id, key, provider)
         raise
 
 
-def _put(key: str, provider: StorageProvider, content: Staged) -> ObjectInfo:
-    content.stream.seek(0)
+def _put(key: str, provider: StorageProvider, leaving: Outgoing) -> ObjectInfo:
     return provider.put(
         key,
-        cast("BinaryIO", content.stream),
-        size=content.size_bytes,
-        content_type=content.kind.content_type,
-        sha256=content.sha256,
+        leaving.stream(),
+        size=leaving.size_bytes,
+        content_type=leaving.content.kind.content_type,
+        sha256=leaving.sha256,
     )
 
 

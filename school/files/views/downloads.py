@@ -1,4 +1,5 @@
 """Downloads: a click gives a signed link that lives five minutes; the link is served here.
+Previews go the same way, by links of their own. Many files at once come as a ZIP.
 
 `/files/<id>/download` checks the right and redirects to where the provider serves the bytes. Our
 own route `/f/<token>` trusts nothing but the token's signature, and asks again whether the
@@ -10,18 +11,28 @@ from __future__ import annotations
 from contextlib import ExitStack
 from uuid import UUID
 
-from flask import Response, abort, redirect, request
+from flask import Response, abort, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from flask_babel import to_user_timezone
 from werkzeug.wrappers import Response as BaseResponse
 
 from school.audit.actor import Actor, acting_as
 from school.db import transaction
-from school.files import queries
-from school.files.service import links
+from school.errors import Invalid, TooLarge
+from school.files import policy, queries
+from school.files.models import OwnerKind
+from school.files.service import bundles, links, previews
+from school.files.service.names import clean_name
+from school.files.service.reading import opener
 from school.files.views.blueprint import bp
-from school.files.views.sending import send
+from school.files.views.sending import SANDBOX, send
 from school.permissions import Permission
+from school.storage.disposition import content_disposition
 from school.tenancy.scope import find_school_id, school_scope
-from school.web.access import current_person, public, requires, the_person
+from school.web.access import current_person, public, requires, the_person, wants_json
+from school.web.errors import message_of
+
+STUDENT = OwnerKind.STUDENT.value
 
 
 @bp.get("/files/<uuid:file_id>/download")
@@ -51,7 +62,13 @@ def _wanted_number() -> int | None:
 @public
 def fetch(token: str) -> Response:
     """Redeem a link. 404 for one we did not make or that is not yours, 410 for an old one."""
-    ticket = links.read_ticket(token)
+    delivery = _redeem(links.read_ticket(token))
+    return send(
+        delivery.content, disposition=delivery.disposition, cache_control=_kept_for(delivery)
+    )
+
+
+def _redeem(ticket: links.Ticket) -> links.Delivery:
     with ExitStack() as scope:
         here = find_school_id()
         if here is None:
@@ -62,8 +79,83 @@ def fetch(token: str) -> Response:
         actor = Actor(name=delivery.person.display_name, user_id=delivery.person.user_id)
         with acting_as(actor), transaction():
             links.record_use(ticket, delivery)
-    return send(
-        delivery.content,
-        disposition=delivery.disposition,
-        cache_control="private, no-store" if delivery.is_sensitive else "private, max-age=300",
+    return delivery
+
+
+def _kept_for(delivery: links.Delivery) -> str:
+    return "private, no-store" if delivery.is_sensitive else "private, max-age=300"
+
+
+@bp.get("/files/<uuid:file_id>/preview")
+@requires(Permission.FILE_VIEW)
+def preview(file_id: UUID) -> BaseResponse:
+    """What the frame on the file's page asks for: a link of its own to the current version."""
+    file = queries.get_file(file_id)
+    with transaction():
+        link = previews.issue(the_person(), file)
+    return redirect(link, 303)
+
+
+@bp.get("/p/<token>")
+@public
+def show_preview(token: str) -> Response:
+    """Redeem a preview link, for a frame on our own pages and nobody else's."""
+    delivery = _redeem(previews.read_ticket(token))
+    response = send(
+        previews.as_shown(delivery.content),
+        disposition="inline",
+        cache_control=_kept_for(delivery),
     )
+    headers = response.headers
+    headers["X-Frame-Options"] = "SAMEORIGIN"
+    headers["Content-Security-Policy"] = headers["Content-Security-Policy"].replace(
+        "frame-ancestors 'none'", "frame-ancestors 'self'"
+    )
+    return response
+
+
+@bp.post("/students/<uuid:student_id>/files/zip")
+@requires(Permission.FILE_VIEW)
+def bundle(student_id: UUID) -> BaseResponse:
+    """The ticked files as a ZIP, or with `all` every one of the list."""
+    archived = request.args.get("show") == "archived"
+    try:
+        with transaction():
+            entries = bundles.gather(
+                the_person(), STUDENT, student_id, ids=_ticked(), archived=archived
+            )
+        bundles.check_store(entries, opener())
+    except (Invalid, TooLarge) as error:
+        if wants_json():
+            raise
+        flash(message_of(error), "error")
+        show = "archived" if archived else None
+        return redirect(url_for("files.of_student", student_id=student_id, show=show), 303)
+    return _zip(entries, policy.card_of(STUDENT, student_id).title)
+
+
+def _ticked() -> set[UUID] | None:
+    """None for all. Raises NotFound for what is no id."""
+    if request.form.get("all"):
+        return None
+    try:
+        return {UUID(value) for value in request.form.getlist("ids")}
+    except ValueError:
+        raise queries.file_gone() from None
+
+
+def _zip(entries: list[bundles.Entry], title: str) -> Response:
+    timed = [entry._replace(at=to_user_timezone(entry.at)) for entry in entries]
+    words = bundles.Words(
+        heading=_("These files are not in the ZIP, though you asked for them:"),
+        unreadable=_("the file store could not be read. Try again later."),
+        changed=_("the file store holds something else than what was put there. Tell the office."),
+    )
+    response = Response(bundles.stream(timed, opener(), words), direct_passthrough=True)
+    name = clean_name(_("Files of %(name)s", name=title) + ".zip")
+    response.headers["Content-Type"] = "application/zip"
+    response.headers["Content-Disposition"] = content_disposition("attachment", name)
+    response.headers["Content-Security-Policy"] = SANDBOX
+    # Made for this person at this moment: no cache keeps it, whatever is inside.
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Response,
+    after_this_request,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as BaseResponse
 
 from school.db import transaction
-from school.errors import DomainError, Forbidden, Invalid
+from school.errors import DomainError, Forbidden, Invalid, NotFound
 from school.files import policy, queries
 from school.files.forms import RenameForm, ReplaceForm, UploadForm, VersionedForm
 from school.files.models import File, OwnerKind
-from school.files.service import keeping
+from school.files.service import documents, keeping, previews
 from school.files.service.families import (
     BY_CONTENT_TYPE,
     MIB,
@@ -30,7 +40,9 @@ from school.files.views.blueprint import bp
 from school.permissions import Permission, Person
 from school.web.access import requires, the_person, wants_json
 from school.web.errors import message_of
+from school.web.formats import moment
 from school.web.forms import show_on_form
+from school.web.headers import POLICY
 
 STUDENT = OwnerKind.STUDENT.value
 ICONS = {
@@ -71,6 +83,9 @@ def _list_page(person: Person, student_id: UUID, *, archived: bool) -> str:
         card=card,
         tabs=card.tabs,
         lines=[_line(row) for row in seen],
+        zip_url=url_for(
+            "files.bundle", student_id=student_id, show="archived" if archived else None
+        ),
         archived=archived,
         may_add=policy.may_add(person, STUDENT, student_id) and not archived,
         may_restore=person.may(Permission.FILE_ARCHIVE),
@@ -158,6 +173,9 @@ def _file_page(
         icon=ICONS[kind.family] if kind else "file-text",
         is_inline=kind is not None and kind.inline,
         shown={v.number for v in versions if is_safe_inline(v.content_type)},
+        preview=_preview(current),
+        told=_told(file, current),
+        no_preview=_no_preview(current),
         may_edit=rights.edit and file.archived_at is None,
         may_archive=rights.archive,
         rename=rename or RenameForm(data={"name": file.name, "version": file.version}),
@@ -165,6 +183,45 @@ def _file_page(
         accept=accept_list(PURPOSES[file.purpose].kinds),
         limit_mb=PURPOSES[file.purpose].limit_bytes(shelf().most_bytes) // MIB,
     )
+
+
+def _preview(current: queries.VersionRow) -> str | None:
+    """'image', 'pdf' or 'text' where the page shows the file; the last two in a frame."""
+    family = previews.family_shown(current.content_type, current.size_bytes)
+    if family in {"pdf", "text"}:
+        after_this_request(_allow_frames)
+    return family
+
+
+def _no_preview(current: queries.VersionRow) -> str:
+    if previews.family_shown(current.content_type, 0) is not None:
+        return str(_("This file is too large for a preview."))
+    return str(_("There is no preview of this kind of file."))
+
+
+def _allow_frames(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
+    return response
+
+
+def _told(file: File, current: queries.VersionRow) -> list[tuple[str, Any]]:
+    """What an office document says of itself, for a list of facts."""
+    if not documents.is_document(current.content_type):
+        return []
+    try:
+        told = documents.told_by(file)
+    except NotFound:
+        return []
+    changed_at = told.get("changed_at")
+    return [
+        (_("Title"), told.get("title")),
+        (_("Author"), told.get("author")),
+        (_("Last changed by"), told.get("changed_by")),
+        (_("Last changed"), moment(datetime.fromisoformat(str(changed_at))) if changed_at else ""),
+        (_("Pages"), told.get("pages")),
+        (_("Sheets"), told.get("sheets")),
+        (_("Slides"), told.get("slides")),
+    ]
 
 
 def _owner_url(file: File) -> str:

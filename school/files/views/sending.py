@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import structlog
 from flask import Response, current_app, request
 from werkzeug.http import parse_range_header
 from werkzeug.wsgi import ClosingIterator
 
 from school.errors import Unavailable
 from school.files.queries import Content
+from school.files.service.sealing import opened
 from school.files.service.shelf import shelf
 from school.storage.disposition import content_disposition
-from school.storage.errors import StorageError
+from school.storage.errors import Denied, IntegrityError, StorageError
 
+log = structlog.get_logger(__name__)
 LOCKED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 SANDBOX = f"sandbox; {LOCKED}"
 ACCEL_PLACE = "/protected-files/"
@@ -109,7 +112,7 @@ def _body(content: Content, part: Part) -> Response:
 
 def _by_web_server(content: Content) -> Response | None:
     """Let the web server send it where it may, through its door to the storage folder."""
-    if not current_app.config["SETTINGS"].accel_redirect:
+    if not current_app.config["SETTINGS"].accel_redirect or content.envelope is not None:
         return None
     if shelf().provider.local_path(content.key) is None:
         return None
@@ -122,9 +125,16 @@ def _by_us(content: Content, part: Part) -> Response:
     stack = ExitStack()
     try:
         blocks = stack.enter_context(
-            shelf().provider.open(content.key, start=part.start, length=part.stop - part.start)
+            opened(content, start=part.start, length=part.stop - part.start)
         )
         first = next(blocks, b"")
+    except (IntegrityError, Denied) as error:
+        stack.close()
+        log.exception("file.unreadable", key=content.key)
+        raise Unavailable(
+            "This file is damaged or its key is missing. Tell your administrator.",
+            retry_after_s=3600,
+        ) from error
     except StorageError as error:
         stack.close()
         raise Unavailable(

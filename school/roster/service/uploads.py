@@ -130,6 +130,8 @@ def begin_commit(
 ) -> RosterImport:
     """Enqueue the commit, once, however often the button is pressed."""
     imported = get_import(import_id)
+    if imported.state == ImportState.COMMITTED:
+        raise Conflict("This import is saved already.")
     if imported.state != ImportState.PREVIEW:
         raise Conflict("This import is not ready to be saved.")
     if is_working(imported):

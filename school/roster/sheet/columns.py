@@ -226,7 +226,16 @@ class Choice:
             reading = self.readings[column.index]
             if reading and not reading.person and reading.field in _PLAIN_FIELDS:
                 self._give_if_free(column.index, reading.field, "header")
+        self._homes()
         self._bare_fields()
+
+    def _homes(self) -> None:
+        """“Guardian e-mail” beside numbered guardians is the home's, never the student's."""
+        targets = {"phone": Target.FAMILY_PHONE, "email": Target.FAMILY_EMAIL}
+        for column in self._open():
+            reading = self.readings[column.index]
+            if reading and reading.person and reading.field in targets and self._has_guardians():
+                self._give_if_free(column.index, targets[reading.field], "header")
 
     def _guardians(self) -> None:
         """Gives each guardian a number, in the order they stand in."""
@@ -283,9 +292,12 @@ class Choice:
 
     def _whose(self, field: str, students: str, familys: str) -> str:
         parts = [guardian_part(target) for target in self.targets.values()]
-        has_guardians = any(part and "name" in part[1] for part in parts)
         has_own = any(part and part[1] == field for part in parts)
-        return familys if has_guardians and not has_own else students
+        return familys if self._has_guardians() and not has_own else students
+
+    def _has_guardians(self) -> bool:
+        parts = (guardian_part(target) for target in self.targets.values())
+        return any(part and "name" in part[1] for part in parts)
 
     def _serial(self, index: int) -> None:
         if evidence_of(self.texts[index]) is Evidence.SERIAL:
@@ -302,8 +314,8 @@ class Choice:
     def by_data(self) -> None:
         for column in self._open():
             reading = self.readings[column.index]
-            if reading and reading.field == OWN_FIELD:
-                continue
+            if reading and (reading.field == OWN_FIELD or reading.person):
+                continue  # what stands in it does not make it another person's
             target = _TARGET_OF_EVIDENCE.get(evidence_of(self.texts[column.index]))
             if target == Target.IGNORE and column.header:
                 continue

@@ -223,7 +223,8 @@ _HEADINGS: Final[dict[str, str]] = {
         "email|e mail|mail|email address|e mail address|emailaddress|courriel|adresse email|"
         "adresse e mail|adresse mail|mel|correo|correo electronico|adres e mail|adres email|"
         "poczta|endereco email|posta elettronica|indirizzo email|mailadres|e mailadres|e posta|"
-        "eposta|contact email|parent email address|family email|home email|ईमेल"
+        "eposta|contact email|contact e mail|parent email address|parent e mail address|"
+        "family email|family e mail|home email|home e mail|familien email|familien e mail|ईमेल"
     ),
     BARE_PHONE: (
         "phone|phone no|phone number|telephone|telephone no|telephone number|tel|tel no|mobile|"

@@ -64,6 +64,7 @@ class Line:
     outcome: str
     is_blocked: bool
     is_left_out: bool
+    is_repeated: bool
     cells: dict[str, Cell]
     more: Cell
     kept: list[Change]
@@ -99,6 +100,7 @@ def _line_of(row: RosterRow, mapping: Mapping, own: Own) -> Line:
         _outcome(row),
         row.is_blocked,
         row.is_left_out,
+        any(stored["code"] == "repeated_row" for stored in row.problems),
         cells,
         Cell(),
         _changes(row.kept, own),

@@ -137,13 +137,19 @@ def _kept(imported: RosterImport) -> list[dict[str, Any]]:
     return [
         {
             **one,
-            "label": field_label(one["field"]),
+            "label": _label_of(one["field"], labels),
             "theirs": _own_words(one.get("theirs"), labels),
             "person": names.get(UUID(whom)),
             "url": f"/{'guardians' if one['entity'] == 'guardian' else 'students'}/{whom}",
         }
         for one, whom in zip(kept, about, strict=True)
     ]
+
+
+def _label_of(name: str, labels: dict[str, str]) -> str:
+    """A field's name; the audit calls those of the school's own "custom.<id>"."""
+    own = name.removeprefix("custom.")
+    return labels.get(own, own) if own != name else field_label(name)
 
 
 def _own_words(value: Any, labels: dict[str, str]) -> Any:

@@ -6,14 +6,13 @@ The page that asks names their number, and the act is done only while that is st
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from flask import Response as FlaskResponse
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import format_decimal, ngettext
-from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 

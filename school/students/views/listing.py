@@ -9,7 +9,6 @@ from uuid import UUID
 
 from flask import Response, render_template, request, send_file, url_for
 from flask_babel import gettext as _
-
 from werkzeug.datastructures import MultiDict
 
 from school import clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -164,9 +165,7 @@ def wait_for_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     find = shelves._find[0]
 
     def strict() -> shelves.Shelf:
-        shelf = find()
-        both = frozenset({"document"})
-        return shelves.Shelf(shelf.provider, shelf.most_bytes, shelf.signing_keys, both)
+        return dataclasses.replace(find(), both_for=frozenset({"document"}))
 
     monkeypatch.setattr(shelves, "_find", [strict])
 

@@ -273,3 +273,29 @@ def test_a_very_long_cell_costs_little_time(roster, cell):
     assert len(rows) <= 1
     # Reading it all takes some milliseconds; a pattern that runs away takes minutes.
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("heading", "target"),
+    [
+        ("Guardian e-mail", "family_email"),
+        ("Parent(s) e-mail", "family_email"),
+        ("Family e-mail", "family_email"),
+        ("Familien-E-Mail", "family_email"),
+        ("Eltern E-Mail", "family_email"),
+        ("Parent phone", "family_phone"),
+        ("Student e-mail", "email"),
+    ],
+)
+def test_a_guardians_address_is_never_taken_for_the_students(tmp_path, heading, target):
+    reach = "0113 496 0000" if "phone" in heading else "jane@example.org"
+    path = tmp_path / "roster.csv"
+    path.write_text(
+        "Admission No,Surname,Forename,Guardian 1 Name,Guardian 1 Phone,Guardian 2 Name,"
+        f"Guardian 2 Phone,{heading}\n"
+        + "".join(
+            f"{number},Smith,Ann,Jo Smith,0113 496 0001,Al Smith,0113 496 0002,{reach}\n"
+            for number in (1, 2)
+        )
+    )
+    assert read_roster(path, filename="roster.csv").mapping.columns[-1].target == target
