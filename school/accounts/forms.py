@@ -122,7 +122,11 @@ class SignInForm(LoginForm):
         for field in (self.email, self.password):
             field.errors = []
         self.form_errors[:] = [gettext("Name and password do not match.")]
-        if left <= TOLD_FROM:
+        if left == 0:
+            self.form_errors.append(
+                gettext("This was the last try for now. Wait 15 minutes, or set a new password.")
+            )
+        elif left <= TOLD_FROM:
             self.form_errors.append(
                 ngettext(
                     "You have %(num)d more try, then a wait of 15 minutes.",
@@ -160,6 +164,13 @@ class _SecondStep:
 
 class CodeForm(_SecondStep, TwoFactorVerifyCodeForm):
     """The code of an authenticator app."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        if super().validate(**kwargs):
+            return True
+        if self.is_setup:
+            g.wrong_code = self
+        return False
 
 
 class StillYouForm(_SecondStep, VerifyForm):

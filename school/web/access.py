@@ -14,12 +14,23 @@ from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 import structlog
-from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
+from flask import (
+    Flask,
+    Response,
+    abort,
+    current_app,
+    g,
+    redirect,
+    request,
+    request_started,
+    session,
+    url_for,
+)
 from werkzeug.wrappers import Response as BaseResponse
 
 from school import clock
 from school.audit.actor import Actor, acting_as
-from school.errors import Invalid, TooLarge
+from school.errors import Forbidden, Invalid, TooLarge
 from school.permissions import Permission, Person
 from school.tenancy.scope import school_scope
 from school.web.keepable import UNKEEPABLE, find_faults, is_keepable
@@ -35,6 +46,10 @@ TokenLoader = Callable[[str], Person | None]
 
 class SignedOut(Exception):
     """A form arrived and its writer is signed in no more."""
+
+
+class NoSchool(Exception):
+    """A form arrived and its writer, signed in anew, has chosen no school yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,8 @@ def declare_library_routes(app: Flask, endpoints: dict[str, Access]) -> None:
 def init_access(app: Flask, *, load_person: PersonLoader, load_token: TokenLoader) -> None:
     """Enforce access on every request of this app."""
     app.extensions["school.access"] = (load_person, load_token)
+    # Before everything else that may stop a request, such as the check of the form token.
+    request_started.connect(_name_request, app)
     app.before_request(_open_request)
     app.teardown_request(_close_request)
 
@@ -119,11 +136,15 @@ def wants_json() -> bool:
     return is_api_request() or best == "application/json"
 
 
-def _open_request() -> BaseResponse | None:
+def _name_request(_app: Flask) -> None:
+    """What is logged and answered from here on bears this request's id, not the last one's."""
     g.request_id = uuid4().hex
-    g.scope = ExitStack()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _open_request() -> BaseResponse | None:
+    g.scope = ExitStack()
     g.person = person = _recognise()
     _enter(person)
     if request.endpoint is None:
@@ -219,8 +240,13 @@ def _enter(person: Person | None) -> None:
 def _check_permissions(person: Person, access: Access) -> BaseResponse | None:
     platform = all(p.value.startswith("platform:") for p in access.permissions)
     if person.school_id is None and not platform and not is_api_request():
+        if request.method not in {"GET", "HEAD"}:
+            raise NoSchool
         return redirect(url_for("accounts.choose_school", next=_here()))
-    if not all(person.may(permission) for permission in access.permissions):
+    missing = [permission for permission in access.permissions if not person.may(permission)]
+    if missing and is_api_request():
+        raise Forbidden("Your key or role lacks: %(missing)s", missing=", ".join(missing))
+    if missing:
         abort(403)
     return None
 

@@ -37,6 +37,7 @@ from school.web.pagination import DAMAGED, Page, Place, read_place
 View = TypeVar("View", bound=Callable[..., Any])
 PREFIX = "/api/v1"
 PROBLEM = "application/problem+json"
+ANY_VERSION = "*"
 VERSION_HEADERS = {
     "ETag": {
         "description": "The record's version; send it back as If-Match to change the record.",
@@ -217,9 +218,10 @@ def _describe_headers(api: SchoolApi) -> None:
         "header",
         {
             "name": "If-Match",
-            "description": "The ETag you read: nothing somebody else wrote is overwritten.",
+            "description": "The ETag you read: nothing somebody else wrote is overwritten. "
+            "Or `*`: whatever the record's version is now.",
             "required": True,
-            "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
+            "schema": {"type": "string", "pattern": r'^("[0-9]{1,9}"|\*)$'},
         },
     )
     api.spec.components.parameter(
@@ -330,12 +332,12 @@ def conditional(view: View) -> View:
 
 
 def find_wanted_version() -> int | None:
-    """The version named by If-Match, or None without one. Raises 412 when it is not ours.
+    """The version named by If-Match, or None for any. Raises 412 when it is not ours.
 
     One ETag, as we give them out: a list would leave open which version was read.
     """
-    header = request.headers.get("If-Match", "").strip()
-    if header in {"", "*"}:
+    header = _sent_if_match()
+    if header in {"", ANY_VERSION}:
         return None
     found = re.fullmatch(r'"(\d{1,9})"', header, re.ASCII)
     if found is None:
@@ -343,19 +345,22 @@ def find_wanted_version() -> int | None:
     return int(found[1])
 
 
-def wanted_version() -> int:
-    """The version named by If-Match. Raises 428 when the header is missing, 412 when damaged."""
-    version = find_wanted_version()
-    if version is None:
-        raise PreconditionRequired(
-            "Send If-Match with the ETag you read, so that nothing is overwritten."
-        )
-    return version
+def _sent_if_match() -> str:
+    return request.headers.get("If-Match", "").strip()
 
 
 def check_version(row: Any) -> int:
-    """The row's version, which If-Match has to name. Raises Stale (412) for any other."""
-    wanted = wanted_version()
+    """The row's version, which If-Match has to name; `*` names any (RFC 9110, 13.1.1).
+
+    Raises 428 when the header is missing, 412 when it is damaged, Stale (412) for any other.
+    """
+    if not _sent_if_match():
+        raise PreconditionRequired(
+            "Send If-Match with the ETag you read, so that nothing is overwritten."
+        )
+    wanted = find_wanted_version()
+    if wanted is None:
+        return int(row.version)
     if row.version != wanted:
         raise Stale(
             "This was changed since you read it, so nothing was saved. Read it again.",

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from school.db import db
 from school.errors import DomainError, TooMany, Unavailable
-from school.web.access import SignedOut, is_signed_out, wants_json
+from school.web.access import NoSchool, SignedOut, is_signed_out, wants_json
 
 log = structlog.get_logger(__name__)
 PAGES = {401, 403, 404, 405, 409, 413, 422, 429, 500, 503}
@@ -26,6 +26,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(DomainError, answer_domain_error)
     app.register_error_handler(CSRFError, _answer_csrf)
     app.register_error_handler(SignedOut, _answer_signed_out)
+    app.register_error_handler(NoSchool, _answer_no_school)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(IntegrityError, _answer_conflict)
     app.register_error_handler(OperationalError, _answer_database_gone)
@@ -67,6 +68,7 @@ def answer(
                 status=status,
                 title=title,
                 detail=detail,
+                code=code,
                 request_id=g.get("request_id"),
                 retry_after_s=retry_after_s,
                 back=way_back(),
@@ -149,7 +151,17 @@ def _answer_signed_out(_state: SignedOut) -> Response:
     )
 
 
-def _typed() -> dict[str, Any]:
+def _answer_no_school(_state: NoSchool) -> Response:
+    return answer(
+        409,
+        gettext("This was not saved"),
+        gettext("Choose your school in a new tab, then come back and send it again."),
+        code="no_school",
+        **_typed(needs_school=True),
+    )
+
+
+def _typed(*, needs_school: bool = False) -> dict[str, Any]:
     """What a form sent, to be sent `again`. Nothing when it was no form of our own pages:
     nobody shall send for a stranger what the token keeps out."""
     if wants_json() or request.blueprint == "security" or not _is_from_here():
@@ -160,7 +172,8 @@ def _typed() -> dict[str, Any]:
         if name != "csrf_token" and "password" not in name
     ]
     url = request.full_path.rstrip("?")
-    return {"again": {"url": url, "fields": fields, "files": list(request.files)}}
+    again = {"url": url, "fields": fields, "files": list(request.files)}
+    return {"again": {**again, "needs_school": needs_school}}
 
 
 def _is_from_here() -> bool:

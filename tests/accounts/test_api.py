@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from school.permissions import Permission, Role
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from tests.api.conftest import *  # noqa: F403 - its fixtures
-from tests.api.conftest import Make, Program
+from tests.api.conftest import Family, Make, Program
 from tests.conftest import make_member
 
 
@@ -191,3 +192,19 @@ def test_only_the_hash_of_a_token_is_kept(program: Make, school: School) -> None
 def test_a_scope_nobody_holds_any_more_is_worth_nothing(program: Make) -> None:
     call = program(scopes=[Permission.STUDENT_VIEW])
     assert call.get("/users").status_code == 403
+
+
+def test_a_refusal_names_the_missing_permission(program: Make) -> None:
+    answer = program(Role.TEACHER).get("/users")
+    assert answer.json["detail"] == "Your key or role lacks: member:view"
+    assert answer.json["type"] == "urn:schoolhouse:problem:forbidden"
+
+
+def test_with_a_star_any_version_matches(program: Make, family: Family) -> None:
+    call, path = program(), f"/students/{family.student_id}"
+    star = {"If-Match": "*"}
+    assert call.patch(path, headers=star, json={"town": "A"}).json["town"] == "A"
+    assert call.patch(path, headers=star, json={"town": "B"}).json["town"] == "B"
+    assert call.patch(f"/students/{UUID(int=0)}", headers=star, json={}).status_code == 404
+    assert call.patch(path, json={"town": "C"}).status_code == 428
+    assert call.delete(path, headers=star).status_code == 204

@@ -19,7 +19,7 @@ from school.permissions import Role
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from tests.conftest import make_member
-from tests.factories.accounts import add_role, make_user_with_password, person_of
+from tests.factories.accounts import PASSWORD, add_role, make_user_with_password, person_of
 from tests.pages import read_page
 
 
@@ -279,3 +279,43 @@ def test_the_number_of_members_is_told_outside_the_school_and_without_invited_pe
     assert queries.count_members(school.id) == 1
     with school_scope(school.id):
         assert queries.count_people(school.id) == 2
+
+
+def test_an_invitation_opened_by_somebody_else_says_whose_it_is(
+    app: Flask, school: School, other_school: School
+) -> None:
+    hannah = make_user_with_password(other_school, Role.TEACHER, email="hannah@example.org")
+    make_user_with_password(other_school, Role.TEACHER, email="amara@example.org")
+    path = "/welcome/" + secret_of(invite(school, "hannah@example.org").url)
+    client = app.test_client()
+    assert "Somebody else" not in read_page(client.get(path)).text, "nobody is signed in"
+    client.post("/login", data={"email": "amara@example.org", "password": PASSWORD})
+    shown = read_page(client.get(path)).text
+    assert "Somebody else is signed in here: amara@example.org" in shown
+    told = read_page(client.post(path, follow_redirects=True)).text
+    assert f"hannah@example.org now belongs to {school.name}." in told
+    assert "You now belong" not in told
+    assert queries.roles_of(hannah.id, school.id) == {Role.TEACHER}
+
+
+def test_ones_own_invitation_mentions_nobody_else(
+    app: Flask, school: School, other_school: School
+) -> None:
+    make_user_with_password(other_school, Role.TEACHER, email="hannah@example.org")
+    path = "/welcome/" + secret_of(invite(school, "hannah@example.org").url)
+    client = app.test_client()
+    client.post("/login", data={"email": "hannah@example.org", "password": PASSWORD})
+    assert "Somebody else" not in read_page(client.get(path)).text
+
+
+def test_a_password_changed_by_a_sign_in_link_is_told_by_mail(app: Flask, school: School) -> None:
+    known = make_user_with_password(school, Role.TEACHER, email="known@example.org")
+    new = make_member(school, Role.TEACHER, email="new@example.org")
+    for user in (known, new):
+        with transaction():
+            secret = secret_of(service.make_sign_in_link(user))
+        answer = app.test_client().post(f"/welcome/{secret}", data={"password": "another long one"})
+        assert answer.status_code == 303
+    letter = db.session.scalars(sa.select(MailMessage)).one()
+    assert (letter.to_address, letter.subject) == ("known@example.org", "Your password was changed")
+    assert "http://localhost/reset" in letter.body

@@ -44,6 +44,8 @@ def test_known_and_unknown_addresses_get_the_same_answer(
     unknown = app.test_client().post("/reset", data={"email": "nobody@example.org"})
     texts = [read_page(answer).text for answer in (known, unknown)]
     assert texts[0].replace("amara", "nobody") == texts[1]
+    assert "If there is an account with this address, a letter is on its way." in texts[1]
+    assert "have been sent" not in texts[1]
     run_jobs()
     assert [letter.to_address for letter in letters()] == ["amara@example.org"]
 
@@ -58,7 +60,8 @@ def test_the_link_sets_a_password_once_and_ends_every_session(
     link = link_in(letters()[0].body)
     new = {"password": "another long secret", "password_confirm": "another long secret"}
     read_page(client.get(link))
-    assert client.post(link, data=new).status_code == 302
+    told = read_page(client.post(link, data=new, follow_redirects=True)).text
+    assert "Your new password is set. Sign in with it." in told
     assert elsewhere.get("/account/school").status_code == 302, "signed out elsewhere"
     again = client.post(link, data=dict.fromkeys(new, "third long secret!"))
     fresh = app.test_client()
@@ -94,8 +97,12 @@ def test_the_link_begins_with_our_address_whatever_the_browser_claims(
 
 
 def test_a_made_up_link_leads_back_to_the_beginning(app: Flask) -> None:
-    answer = app.test_client().get("/reset/not-a-token")
+    client = app.test_client()
+    answer = client.get("/reset/not-a-token")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/reset")
+    told = read_page(client.get("/reset")).text
+    assert "This link was used already or is too old. Ask for a new one." in told
+    assert "token" not in told
 
 
 def test_mail_is_written_into_a_folder_where_no_server_is_known(

@@ -240,3 +240,38 @@ def test_signing_in_and_the_second_step_on_and_off_are_told_by_their_owner(
     events = db.session.scalars(sa.select(PlatformEvent)).all()
     assert {event.actor_id for event in events} == {amara.id}
     assert key not in str([event.details for event in events])
+
+
+def begin_enrolment(client: FlaskClient) -> tuple[str, str]:
+    """Where the first code goes, and the key."""
+    page = read_page(client.post("/tf-setup", data={"setup": "authenticator"}))
+    target = next(form["action"] for form in page.forms if "/tf-setup/" in form["action"])
+    return target, re.search(r"<code>([^<]+)</code>", page.html).group(1)
+
+
+def test_a_mistyped_first_code_is_asked_for_again_under_the_same_picture(
+    app: Flask, amara: User
+) -> None:
+    client = app.test_client()
+    sign_in(client)
+    target, key = begin_enrolment(client)
+    wrong = read_page(client.post(target, data={"code": "000000"}), status=422)
+    assert re.search(r"<code>([^<]+)</code>", wrong.html).group(1) == key
+    assert "data:image" in wrong.html
+    assert wrong.html.count("Invalid code") == 1, "beside the field, not above as well"
+    assert next(form["action"] for form in wrong.forms if "/tf-setup/" in form["action"]) == target
+    assert "Invalid code" not in client.get("/account").text
+    code = code_for(re.sub(r"[ -]", "", key))
+    assert client.post(target, data={"code": code}).status_code == 302
+    db.session.expire_all()
+    assert db.session.get(User, amara.id).tf_primary_method == "authenticator"
+
+
+def test_an_empty_first_code_and_a_damaged_address(app: Flask, amara: User) -> None:
+    client = app.test_client()
+    sign_in(client)
+    target, key = begin_enrolment(client)
+    assert key in read_page(client.post(target, data={"code": ""}), status=422).html
+    damaged = client.post("/tf-setup/damaged", data={"code": "000000"})
+    assert (damaged.status_code, damaged.headers["Location"]) == (302, "/tf-setup")
+    assert app.test_client().post(target, data={"code": "000000"}).status_code in {302, 401}

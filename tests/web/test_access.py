@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 
@@ -109,3 +110,21 @@ def test_a_form_without_its_token_changes_nothing(client_for: ClientFor) -> None
     client.sends_token = False
     answer = client.post("/probe/public")
     assert answer.status_code in {405, 422}
+
+
+def test_a_request_stopped_by_its_form_token_bears_an_id_of_its_own(client_for: ClientFor, school: School) -> None:
+    client = client_for(Role.REGISTRAR)
+    client.sends_token = False
+    structlog.contextvars.bind_contextvars(request_id="a stranger's", job="a stranger's")
+    told = []
+    for _ in range(2):
+        answer = client.post("/students/admit", headers={"Accept": "application/json"})
+        assert (answer.status_code, answer.json["type"]) == (422, "urn:schoolhouse:problem:csrf")
+        assert structlog.contextvars.get_contextvars() == {"request_id": answer.json["request_id"]}
+        told.append(answer.json["request_id"])
+    assert len({*told}) == 2 and len(told[0]) == 32
+
+
+@pytest.mark.parametrize("path", ["/login", "/reset", "/tf-setup", "/account/password"])
+def test_the_sign_in_library_s_pages_are_kept_by_no_cache(client_for: ClientFor, path: str) -> None:
+    assert client_for(Role.TEACHER).get(path).headers["Cache-Control"] == "no-store"

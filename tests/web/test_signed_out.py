@@ -7,6 +7,7 @@ import re
 import pytest
 
 from school.permissions import Role
+from tests.factories.accounts import add_role
 from tests.factories.students import make_student
 from tests.pages import read_page
 
@@ -88,3 +89,44 @@ def test_the_sign_in_form_itself_is_only_old(late):
     shown = read_page(answer, status=422)
     assert "open too long" in shown.text or "repair" in shown.text
     assert "secret" not in shown.html
+
+
+@pytest.fixture
+def of_two_schools(client_for, other_school):
+    """Signed in anew, without having chosen a school."""
+    client = client_for(Role.REGISTRAR)
+    add_role(client.user, other_school, Role.REGISTRAR)
+    with client.session_transaction() as session:
+        del session["school_id"]
+    return client
+
+
+def test_whoever_has_chosen_no_school_loses_nothing_typed(of_two_schools, school):
+    client = of_two_schools
+    shown = read_page(client.post("/students/admit", data=TYPED, headers=HERE), status=409)
+    assert shown.h1 == "This was not saved" and "Choose your school" in shown.text
+    assert "/account/school" in shown.links and "/login" not in shown.links
+    form = next(one for one in shown.forms if one.get("action") == "/students/admit")
+    sent = {one["name"]: one["value"] for one in form["fields"]}
+    assert sent["family_name"] == "Nguyễn" and "secret" not in shown.html
+    chosen = {"school_id": str(school.id)}
+    assert client.post("/account/school", data=chosen).status_code == 303
+    saved = {**sent, "admission_number": "7", "status": "enrolled"}
+    assert client.post("/students/admit", data=saved, headers=HERE).status_code == 303
+
+
+def test_a_fragment_without_a_school_is_told_where_to_choose_it(of_two_schools):
+    answer = of_two_schools.post("/students/admit", data=TYPED, headers=HERE | {"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Reswap"]) == (409, "none")
+    assert 'href="/account/school"' in answer.text and "<html" not in answer.text
+
+
+def test_a_page_without_a_school_still_leads_to_the_choice(of_two_schools):
+    answer = of_two_schools.get("/students/admit")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/account/school?next=/students/admit")
+
+
+def test_a_stranger_s_form_is_not_offered_to_whoever_has_no_school(of_two_schools):
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    shown = read_page(of_two_schools.post("/students/admit", data=TYPED, headers=headers), status=409)
+    assert "Nguyễn" not in shown.html

@@ -32,6 +32,7 @@ from school.accounts.service.people import (
     make_user,
     note_password_set,
     set_password,
+    tell_password_changed,
 )
 from school.accounts.service.profile import (
     end_other_sessions,
@@ -86,6 +87,7 @@ __all__ = [
     "set_password",
     "set_roles",
     "take_back",
+    "tell_password_changed",
     "update_profile",
     "use_link",
 ]

@@ -11,7 +11,12 @@ import sqlalchemy as sa
 
 from school import clock
 from school.accounts.models import OneTimeLink, User
-from school.accounts.service.people import checked_password, revoke_links, set_password
+from school.accounts.service.people import (
+    checked_password,
+    revoke_links,
+    set_password,
+    tell_password_changed,
+)
 from school.audit.log import record_platform
 from school.db import db
 from school.errors import NotFound
@@ -79,7 +84,10 @@ def use_link(secret: str, *, password: str | None = None) -> User:
     if cast("Any", used).rowcount != 1:
         raise NotFound(WORTHLESS)
     if password is not None:
+        is_change = user.password is not None
         set_password(user, password)
+        if is_change:
+            tell_password_changed(user)
     record_platform("user.link_used", "user", user.id)
     return user
 

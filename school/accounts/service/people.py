@@ -16,6 +16,7 @@ from school.accounts.models import Membership, OneTimeLink, User
 from school.audit.log import record_platform
 from school.db import db
 from school.errors import Conflict, Invalid
+from school.mail.service import address_of, queue_mail
 from school.permissions import Role
 
 SHORTEST_PASSWORD = 10
@@ -116,6 +117,18 @@ def note_password_set(user: User, *, by: str) -> None:
     revoke_links(user)
     record_platform("user.password_set", "user", user.id, details={"by": by})
     db.session.flush()
+
+
+def tell_password_changed(user: User) -> None:
+    """By mail, with the way to a new one for whoever did not do it."""
+    # Never the address the asker's browser claimed: it may be a forger's.
+    queue_mail(
+        user.email,
+        "Your password was changed",
+        "password_changed",
+        name=user.display_name,
+        url=address_of("/reset"),
+    )
 
 
 def revoke_links(user: User) -> None:

@@ -17,7 +17,7 @@ from school.accounts.views.door import bp
 from school.db import transaction
 from school.errors import NotFound
 from school.permissions import Permission
-from school.web.access import public, signed_in, the_person
+from school.web.access import current_person, public, signed_in, the_person
 
 Answer = str | Response | tuple[str, int]
 
@@ -70,13 +70,21 @@ def _join(secret: str) -> Answer:
         email=offer.email,
         school=offer.school,
         role=ROLE_WORDS[offer.role],
+        somebody_else=_somebody_else(offer),
     )
     return page, 422 if form.errors else 200
 
 
+def _somebody_else(offer: service.Offer) -> str | None:
+    """The address of whoever is signed in, if the invitation is another's."""
+    person = current_person()
+    return person.email if person is not None and person.email != offer.email else None
+
+
 def _welcome(offer: service.Offer) -> Answer:
     """Saying yes opens no account: whoever is not signed in does that as always."""
-    flash(_("You now belong to %(school)s.", school=offer.school), "done")
+    told = _("%(email)s now belongs to %(school)s.", email=offer.email, school=offer.school)
+    flash(told, "done")
     return redirect(url_for("accounts.choose_school"), 303)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import flash, make_response, render_template, request
 from flask_babel import get_locale
-from flask_security.utils import get_message
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from school.accounts import service
@@ -28,7 +28,7 @@ def ask_for_link() -> str | tuple[str, int] | Response:
         except TooMany as error:
             form.email.errors = [message_of(error)]
             return _refused(form, error)
-        flash(*get_message("PASSWORD_RESET_REQUEST", email=form.email.data))
+        flash(_("If there is an account with this address, a letter is on its way."), "done")
     elif not form.is_submitted() and (person := current_person()):
         form.email.data = person.email
     return _page(form), 422 if form.errors else 200

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Flask, Response, current_app, g, session, url_for
+from flask import Flask, Response, current_app, g, session
 from flask_babel import force_locale, gettext
 from flask_login import current_user  # type: ignore[import-untyped]
 from flask_security import (
@@ -41,6 +41,8 @@ from school.accounts.models import User, WebAuthn
 from school.accounts.service.people import SHORTEST_PASSWORD
 from school.accounts.views import events
 from school.accounts.views.reset import ask_for_link
+from school.accounts.views.second_step import ask_again
+from school.accounts.views.sentences import Sentences
 from school.db import db, transaction
 from school.mail import service as mail
 from school.permissions import Person
@@ -89,19 +91,14 @@ class Letters(MailUtil):
     def send_mail(  # noqa: PLR0917 - Flask-Security's signature
         self,
         template: str,  # noqa: ARG002 - the words are ours
-        subject: str,
+        subject: str,  # noqa: ARG002
         recipient: str | tuple[str, str],  # noqa: ARG002 - it is the user's
         sender: str | tuple[str, str],  # noqa: ARG002
         body: str | None,  # noqa: ARG002
         html: str | None,  # noqa: ARG002
         **context: Any,
     ) -> None:
-        user: User = context["user"]
-        # Never the address the asker's browser claimed: it may be a forger's.
-        url = mail.address_of(url_for("security.forgot_password"))
-        mail.queue_mail(
-            user.email, str(subject), "password_changed", name=user.display_name, url=url
-        )
+        service.tell_password_changed(context["user"])
 
 
 class Codes(Totp):
@@ -151,9 +148,12 @@ def init_sign_in(app: Flask) -> None:
         mf_recovery_form=RecoveryForm,
     )
     _keep_accounts_out_of_ordinary_pages(app, security)
+    security.i18n_domain = Sentences(app)  # type: ignore[no-untyped-call]
     security.context_processor(lambda: {"current_user": current_user})
     # Flask-Security's own would work longer for an address that has an account.
     app.view_functions["security.forgot_password"] = ask_for_link
+    confirm = "security.two_factor_setup_validate"
+    app.view_functions[confirm] = ask_again(app.view_functions[confirm])
     declare_library_routes(app, ROUTES)
     events.watch(app)
     init_access(app, load_person=queries.load_person, load_token=queries.load_token)
@@ -211,8 +211,7 @@ def _configure(app: Flask, settings: Settings) -> None:
                 "CLI_USERS_NAME": None,
                 "CLI_ROLES_NAME": None,
                 "DATETIME_FACTORY": clock.now,
-                "EMAIL_SUBJECT_PASSWORD_NOTICE": "Your password was changed",
-                "EMAIL_SUBJECT_PASSWORD_CHANGE_NOTICE": "Your password was changed",
+                "CACHE_CONTROL": None,  # ours stands on every answer (web/headers.py)
             }.items()
         }
     )
