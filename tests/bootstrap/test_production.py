@@ -85,7 +85,7 @@ def test_the_dry_run_tells_every_step_in_order_and_changes_nothing(computer, rep
 
 def test_the_dry_run_shows_no_secret(computer, site, capsys):
     out = said(make_plan(site, computer.platform()), capsys)
-    assert out.count("=(fresh)") == 4
+    assert out.count("=(fresh)") == 5
     assert not re.search(r"[0-9a-f]{32}", out)
 
 
