@@ -309,6 +309,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parts = parser.parse_args(arguments).only
     signal.signal(signal.SIGTERM, _stop)
+    # Started in the background a shell has us ignore Ctrl+C; the servers under test must not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     print(f"Running {', '.join(parts)}; two at a time.", flush=True)
     try:

@@ -222,7 +222,10 @@ def test_it_runs_on_where_it_says_and_says_so_once_it_listens(installed: dict[st
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
             assert answer.status == 200
         server.send_signal(signal.SIGINT)
-        assert "Traceback" not in server.communicate(timeout=30)[1]
+        try:
+            assert "Traceback" not in server.communicate(timeout=30)[1]
+        finally:
+            server.kill()  # a server that stays must not keep the tests waiting
 
 
 def test_an_import_without_standard_input_is_wrong_usage(installed: dict[str, str]) -> None:
