@@ -8,9 +8,10 @@ without it colours change.
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO, cast
@@ -33,6 +34,9 @@ WEBP_LOWER_QUALITY = 75
 # Effort, for lossless WebP only: more of it takes minutes for a large picture.
 WEBP_EFFORT = 30
 LARGE_PIXELS = 6_000_000
+# A picture of 39 million dots takes up to 680 MiB while it is drawn: one of them at a time, or a
+# few uploads at once would take a small server's memory.
+_LARGE_IN_TURN = threading.Lock()
 LARGEST_PROFILE_BYTES = 16 * 1024
 _PROFILE_SPACES = {"RGB ": {"RGB", "RGBA", "P"}, "GRAY": {"L", "LA", "I;16", "1"}}
 # In small letters.
@@ -55,7 +59,8 @@ def clean(stream: IO[bytes], kind: Kind) -> BinaryIO:
         with opened(stream) as (sent, measure):
             if measure.code != kind.code:
                 raise Refused("damaged_picture")
-            _DRAW[kind.code](sent, measure, sheet)
+            with _LARGE_IN_TURN if sent.width * sent.height > LARGE_PIXELS else nullcontext():
+                _DRAW[kind.code](sent, measure, sheet)
         sheet.seek(0)
         stack.pop_all()  # it was drawn to its end: from here on it is the caller's
     return sheet
