@@ -1,7 +1,4 @@
-"""Take a recorded act back: put `before` where `after` still stands, keep what people did since.
-
-Works on any table whose events name it in `entity`, from the tables' own description. What the
-rows drag along (search words, sorting names) is put right by what the owning domain registered.
+"""One chunk of events taken back: worked out row by row, written together.
 
 One of the few modules that write with Core: it names the school in every statement itself.
 """
@@ -9,7 +6,7 @@ One of the few modules that write with Core: it names the school in every statem
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -22,152 +19,12 @@ from school import clock
 from school.audit.actor import current_actor
 from school.audit.log import Facts, plain
 from school.audit.models import AuditEvent, ChangeSet, ChangeSetState
-from school.db import Base, UtcDateTime, db, new_id, take_write_lock
-from school.errors import Conflict
+from school.audit.undo.owners import TAKEN, Kept, UndoReport, owners
+from school.db import Base, UtcDateTime, db, new_id
 from school.tenancy.scope import current_school_id
 
-CHUNK = 1_000
-TAKEN = "taken"
 # Kept by the database or by us; never a person's words.
 _OWN_FIELDS = frozenset({"school_id", "id", "version", "created_at", "updated_at"})
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A field somebody edited since: `theirs` stays, `ours` is what the undone act had put there.
-
-    With `field` "" the whole row stays: something hangs on it (`theirs` says what), or what was
-    there has been taken by another row since (TAKEN).
-    """
-
-    entity: str
-    entity_id: UUID
-    field: str
-    theirs: Any
-    ours: Any
-    # On whose page it is told: a tie's student.
-    about_id: UUID | None = None
-
-
-@dataclass(slots=True)
-class UndoReport:
-    """How many rows were put back, and what was kept."""
-
-    restored: int = 0
-    kept: list[Kept] = field(default_factory=list)
-
-    def add(self, other: UndoReport) -> None:
-        self.restored += other.restored
-        self.kept += other.kept
-
-
-Guard = Callable[[Collection[UUID]], dict[UUID, str]]
-"""New rows that must not be removed: id → what hangs on them."""
-Refresh = Callable[[Collection[UUID]], None]
-"""Put right what depends on these rows (some may be gone)."""
-# `refresh_about` is called with those on whose page the events are told: a tie's student.
-
-
-@dataclass(frozen=True, slots=True)
-class _Owner:
-    guard: Guard | None
-    refresh: Refresh | None
-    refresh_about: Refresh | None
-
-
-_owners: dict[str, _Owner] = {}
-
-
-def undoable(
-    entity: str,
-    *,
-    guard: Guard | None = None,
-    refresh: Refresh | None = None,
-    refresh_about: Refresh | None = None,
-) -> None:
-    """Let events of this table be undone. Called once by the domain that owns it."""
-    _owners[entity] = _Owner(guard, refresh, refresh_about)
-
-
-def is_known(entity: str) -> bool:
-    return entity in _owners
-
-
-def undo_change_set(change_set: ChangeSet) -> UndoReport:
-    """Take a whole bulk act back. Raises Conflict when it is too late, or already undone."""
-    at = clock.now()
-    db.session.refresh(change_set, with_for_update=None)
-    if not change_set.is_undoable(at):
-        raise Conflict("This can't be undone any more.")
-    report = _undo(AuditEvent.change_set_id == change_set.id)
-    change_set.state = ChangeSetState.UNDONE
-    change_set.undone_at = at
-    change_set.undone_by = current_actor().name
-    db.session.flush()
-    return report
-
-
-def undo_event(event: AuditEvent) -> UndoReport:
-    """Take one act back: the event, and with it what the same act did about the same record.
-
-    (A move closes one enrollment and opens another: both go back together.)
-    """
-    if event.change_set_id is None:
-        return _undo(AuditEvent.id == event.id)
-    subject = event.about_id or event.entity_id
-    concerns = sa.or_(AuditEvent.about_id == subject, AuditEvent.entity_id == subject)
-    return _undo((AuditEvent.change_set_id == event.change_set_id) & concerns)
-
-
-def _undo(condition: sa.ColumnElement[bool]) -> UndoReport:
-    take_write_lock(db.session())
-    db.session.flush()
-    report = UndoReport()
-    touched: dict[str, set[UUID]] = defaultdict(set)
-    about: dict[str, set[UUID]] = defaultdict(set)
-    entities = _entities(condition)
-    # What hangs on others goes first, and comes back last.
-    for removed_only, names in ((False, list(reversed(entities))), (True, entities)):
-        for name in names:
-            scope = condition & (AuditEvent.entity == name)
-            scope &= AuditEvent.after.is_(None) if removed_only else AuditEvent.after.is_not(None)
-            for events in _chunks(scope):
-                touched[name] |= _revert_all(name, events, report)
-                about[name] |= {event.about_id for event in events if event.about_id}
-    db.session.expire_all()
-    for name, ids in touched.items():
-        owner = _owners[name]
-        if owner.refresh and ids:
-            owner.refresh(ids)
-        if owner.refresh_about and about[name]:
-            owner.refresh_about(about[name])
-    return report
-
-
-def _entities(condition: sa.ColumnElement[bool]) -> list[str]:
-    """The tables concerned, what others hang on first."""
-    present = set(db.session.scalars(sa.select(AuditEvent.entity).where(condition).distinct()))
-    return [
-        table.name
-        for table in Base.metadata.sorted_tables
-        if table.name in present and table.name in _owners
-    ]
-
-
-def _chunks(condition: sa.ColumnElement[bool]) -> Iterator[list[AuditEvent]]:
-    """The events, newest first, a thousand at a time."""
-    last: UUID | None = None
-    while True:
-        query = sa.select(AuditEvent).where(condition).order_by(AuditEvent.id.desc()).limit(CHUNK)
-        if last is not None:
-            query = query.where(AuditEvent.id < last)
-        events = list(db.session.scalars(query))
-        if not events:
-            return
-        last = events[-1].id
-        yield events
-        for event in events:
-            db.session.expunge(event)
 
 
 @dataclass(slots=True)
@@ -182,7 +39,7 @@ class _Batch:
     notes: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _revert_all(entity: str, events: list[AuditEvent], report: UndoReport) -> set[UUID]:
+def revert_all(entity: str, events: list[AuditEvent], report: UndoReport) -> set[UUID]:
     """One chunk together or, where somebody's work since then stands in the way, one by one."""
     together = UndoReport()
     try:
@@ -235,7 +92,7 @@ def _revert(
 ) -> set[UUID]:
     """Work out and write one chunk; the ids it touched. `only`: the fields to put back."""
     table = Base.metadata.tables[entity]
-    batch = _Batch(table, _current(table, {event.entity_id for event in events}))
+    batch = _Batch(table, current_rows(table, {event.entity_id for event in events}))
     held = _held(entity, events)
     undone = _undone_edits(entity, events)
     for event in events:
@@ -282,12 +139,12 @@ def _value_before(event: AuditEvent, name: str, undone: list[AuditEvent]) -> Any
 
 
 def _held(entity: str, events: list[AuditEvent]) -> dict[UUID, str]:
-    guard = _owners[entity].guard
+    guard = owners[entity].guard
     made = {event.entity_id for event in events if event.before is None}
     return guard(made) if guard and made else {}
 
 
-def _current(table: sa.Table, ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+def current_rows(table: sa.Table, ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
     rows = db.session.execute(
         sa.select(table).where(table.c.school_id == current_school_id(), table.c.id.in_(ids))
     )
@@ -341,7 +198,7 @@ def _put_back(
     for name, ours in now.items():
         if only is not None and name not in only:
             continue
-        theirs = _read(row, name)
+        theirs = read_field(row, name)
         if theirs == ours:
             restored[name] = _value_before(event, name, undone)
             _lay(batch, row, event.entity_id, name, restored[name])
@@ -358,7 +215,7 @@ def _put_back(
         )
 
 
-def _read(row: dict[str, Any], name: str) -> Any:
+def read_field(row: dict[str, Any], name: str) -> Any:
     """A field as the audit writes it; "custom.<id>" is one value inside the column `custom`."""
     column, _, key = name.partition(".")
     value = row.get(column)
@@ -455,24 +312,3 @@ def typed(column: sa.Column[Any], value: Any) -> Any:
     if isinstance(column.type, UtcDateTime):
         return datetime.fromisoformat(value)
     return date.fromisoformat(value) if isinstance(column.type, sa.Date) else value
-
-
-def may_be_undone(events: Iterable[AuditEvent]) -> set[UUID]:
-    """Of these events, the ids whose act still stands in at least one field."""
-    by_entity: dict[str, list[AuditEvent]] = defaultdict(list)
-    for event in events:
-        if event.entity in _owners and not event.action.endswith(".undone"):
-            by_entity[event.entity].append(event)
-    found: set[UUID] = set()
-    for entity, mine in by_entity.items():
-        rows = _current(Base.metadata.tables[entity], {event.entity_id for event in mine})
-        found |= {event.id for event in mine if _stands(event, rows.get(event.entity_id))}
-    return found
-
-
-def _stands(event: AuditEvent, row: dict[str, Any] | None) -> bool:
-    if event.after is None:
-        return row is None
-    if row is None or (event.before is None and event.entity in {"student", "guardian"}):
-        return False  # people are archived, never undone away one by one
-    return any(_read(row, name) == value for name, value in event.after.items())
