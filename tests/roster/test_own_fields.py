@@ -26,7 +26,8 @@ from school.roster.sheet.own import (
     read_number,
     read_yes_no,
 )
-from school.roster.sheet.values import Findings, SchoolHints, reader_for
+from school.roster.sheet.readers import Findings, reader_for
+from school.roster.sheet.values import SchoolHints
 from school.students import service as students_service
 from school.students.models import CustomField, Student
 from school.tenancy.scope import school_scope

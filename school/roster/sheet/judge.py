@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from school.roster.sheet.mapping import Column, Mapping
 from school.roster.sheet.names import split_name
 from school.roster.sheet.problems import Problem, problem
+from school.roster.sheet.readers import Findings, reader_for
 from school.roster.sheet.targets import (
     GUARDIAN_FIELDS,
     Target,
@@ -17,12 +18,10 @@ from school.roster.sheet.targets import (
 )
 from school.roster.sheet.values import (
     STUDENT_FIELDS,
-    Findings,
     GuardianValues,
     SchoolHints,
     StudentValues,
     Value,
-    reader_for,
 )
 
 

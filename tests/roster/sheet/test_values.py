@@ -12,8 +12,9 @@ from school.roster.sheet.dates import DateFault, DateOrder, decide_order, read_d
 from school.roster.sheet.mapping import Column
 from school.roster.sheet.names import NameOrder, decide_name_order, split_name
 from school.roster.sheet.problems import MESSAGES
+from school.roster.sheet.readers import Findings, reader_for
 from school.roster.sheet.text import clean_line, folded
-from school.roster.sheet.values import Findings, SchoolHints, reader_for
+from school.roster.sheet.values import SchoolHints
 
 TODAY = date(2025, 9, 20)
 SCHOOL = SchoolHints(today=TODAY)
