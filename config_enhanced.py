@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from school.bootstrap.settings_file import settings_file_faults
+from school.files.service.clamd import scanner_url_problem
 from school.storage.container import KeyRing
 from school.storage.factory import storage_url_problem
 
@@ -107,6 +108,10 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(default=False, description="Cookies only over HTTPS. Set it wherever HTTPS is used.")
     session_idle_min: int = Field(60, ge=5, le=1440, description="Minutes without a click after which a person is signed out.")
     session_max_hours: int = Field(12, ge=1, le=168, description="Hours after which a person is signed out in any case.")
+    clamav_url: str = Field("", description="Where ClamAV's clamd listens, tcp://host:port or unix:///path; every file is scanned before anybody gets it. Empty: no scanning.")
+    school_quota_mib: int = Field(0, ge=0, description="Space each school has for files, in MiB; a school may be given another. 0: no limit.")
+    person_quota_mib: int = Field(0, ge=0, description="Space each person has for the files they send, in MiB. 0: no limit.")
+    trash_days: int = Field(30, ge=1, le=3650, description="Days after which what was thrown away is deleted for good.")
     max_upload_mib: int = Field(100, ge=1, le=10_240, description="Largest file that may be uploaded, in MiB.")
     embedded_worker: bool = Field(default=True, description="Run background jobs inside the server. False where a worker process of its own runs.")
     accel_redirect: bool = Field(default=False, description="Let nginx send local files (X-Accel-Redirect to /protected-files/).")
@@ -201,6 +206,14 @@ class Settings(BaseSettings):
     @classmethod
     def _known_storage(cls, value: str) -> str:
         problem = storage_url_problem(value) if value else None
+        if problem:
+            raise ValueError(problem)
+        return value
+
+    @field_validator("clamav_url")
+    @classmethod
+    def _known_scanner(cls, value: str) -> str:
+        problem = scanner_url_problem(value) if value else None
         if problem:
             raise ValueError(problem)
         return value

@@ -218,6 +218,7 @@ def _find_shelf() -> Shelf:
         signing_keys=tuple(settings.signing_keys),
         keys=settings.encryption_keys,
         both_for=settings.both_for,
+        scanner_url=settings.clamav_url,
     )
 
 

@@ -21,6 +21,7 @@ from huey.consumer import Consumer
 from school.accounts.service.attempts import forget_old_attempts
 from school.db import db
 from school.files.service.reconciling import plan_reconcile
+from school.files.service.scanning import plan_nightly_scan
 from school.jobs import queue
 from school.mail.service import forget_old_texts
 from school.roster.service import kept  # noqa: F401 - says which uploads are still wanted
@@ -142,6 +143,7 @@ def keep_house(app: Flask) -> HouseKept:
     """What is to be done every night. A big installation's timer calls it, a small one's worker."""
     forget_old_texts()
     plan_reconcile()
+    in_every_school(plan_nightly_scan)
     return HouseKept(
         sweep_sessions(app),
         forget_old_attempts(),

@@ -39,6 +39,15 @@ SECURED = [
     "roster_record",
     "roster_row",
     "student_guardian",
+    "folder",
+    "blob_derivative",
+    "share",
+    "retention_rule",
+    "legal_hold",
+    "storage_usage",
+    "usage_day",
+    "upload",
+    "upload_part",
 ]
 # The planner knows nothing of tables filled within one transaction, and only a table's owner may
 # count it: when one has doubled since. Somebody else counting already is as good.
@@ -265,20 +274,28 @@ def upgrade() -> None:
         sa.Column("stored_sha256", sa.String(length=64), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("scan_state", sa.String(length=16), nullable=False),
+        sa.Column("scan_reason", sa.String(length=200), nullable=True),
+        sa.Column("scan_engine", sa.String(length=80), nullable=True),
+        sa.Column("scanned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_by", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "scan_state IN ('unscanned', 'held', 'clean', 'infected')",
+            name=op.f("ck_blob_scan_state_known"),
+        ),
         sa.CheckConstraint(
             "state IN ('pending', 'deleted') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL)",
             name=op.f("ck_blob_stored_is_known"),
         ),
         sa.CheckConstraint(
-            "(envelope IS NULL) = (stored_bytes IS NULL)"
-            " AND (envelope IS NOT NULL OR stored_sha256 IS NULL)",
-            name=op.f("ck_blob_sealed_is_known"),
-        ),
-        sa.CheckConstraint(
             "state IN ('pending', 'stored', 'deleting', 'deleted')",
             name=op.f("ck_blob_state_known"),
+        ),
+        sa.CheckConstraint(
+            "(envelope IS NULL) = (stored_bytes IS NULL) AND (envelope IS NOT NULL OR stored_sha256 IS NULL)",
+            name=op.f("ck_blob_sealed_is_known"),
         ),
         sa.CheckConstraint(
             "size_bytes IS NULL OR size_bytes >= 0", name=op.f("ck_blob_size_positive")
@@ -296,6 +313,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
     )
+    op.create_index("ix_blob_scan", "blob", ["school_id", "scan_state", "scanned_at"], unique=False)
     op.create_table(
         "change_set",
         sa.Column("school_id", sa.Uuid(), nullable=False),
@@ -367,6 +385,44 @@ def upgrade() -> None:
         sa.UniqueConstraint("school_id", "label", name=op.f("uq_custom_field_school_id_label")),
     )
     op.create_table(
+        "folder",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_kind", sa.String(length=16), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.String(length=150), nullable=False),
+        sa.Column("trashed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("trashed_by_name", sa.String(length=200), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "owner_kind IN ('student', 'school', 'role', 'person')",
+            name=op.f("ck_folder_owner_kind_known"),
+        ),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 150", name=op.f("ck_folder_name_length")),
+        sa.ForeignKeyConstraint(
+            ["school_id", "parent_id"],
+            ["folder.school_id", "folder.id"],
+            name=op.f("fk_folder_school_id_parent_id_folder"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_folder_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_folder")),
+    )
+    op.create_index(
+        "ix_folder_parent",
+        "folder",
+        ["school_id", "owner_kind", "owner_id", "parent_id", "name", "id"],
+        unique=False,
+    )
+    op.create_table(
         "file",
         sa.Column("school_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -376,23 +432,47 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=150), nullable=False),
         sa.Column("current_version", sa.Integer(), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("folder_id", sa.Uuid(), nullable=True),
+        sa.Column("trashed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("trashed_by_name", sa.String(length=200), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "owner_kind IN ('student', 'school')", name=op.f("ck_file_owner_kind_known")
+            "owner_kind IN ('student', 'school', 'role', 'person')",
+            name=op.f("ck_file_owner_kind_known"),
         ),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 150", name=op.f("ck_file_name_length")),
+        sa.ForeignKeyConstraint(
+            ["school_id", "folder_id"],
+            ["folder.school_id", "folder.id"],
+            name=op.f("fk_file_school_id_folder_id_folder"),
+            ondelete="RESTRICT",
+        ),
         sa.ForeignKeyConstraint(
             ["school_id"], ["school.id"], name=op.f("fk_file_school_id_school"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_file")),
     )
     op.create_index(
+        "ix_file_folder",
+        "file",
+        ["school_id", "owner_kind", "owner_id", "folder_id", "name", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_file_owner",
         "file",
         ["school_id", "owner_kind", "owner_id", "archived_at"],
         unique=False,
+    )
+    op.create_index(
+        "ix_file_trashed",
+        "file",
+        ["school_id", "trashed_at"],
+        unique=False,
+        sqlite_where=sa.text("trashed_at IS NOT NULL"),
+        postgresql_where=sa.text("trashed_at IS NOT NULL"),
     )
     op.create_table(
         "gender",
@@ -776,6 +856,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("created_by_name", sa.String(length=200), nullable=False),
+        sa.Column("pruned_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("number >= 1", name=op.f("ck_file_version_number_from_one")),
         sa.ForeignKeyConstraint(
             ["school_id", "blob_id"],
@@ -1115,6 +1196,289 @@ def upgrade() -> None:
         ["school_id", "guardian_id"],
         unique=False,
     )
+    op.create_table(
+        "blob_derivative",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("blob_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("derived_id", sa.Uuid(), nullable=True),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('thumbnail')", name=op.f("ck_blob_derivative_kind_known")),
+        sa.ForeignKeyConstraint(
+            ["school_id", "blob_id"],
+            ["blob.school_id", "blob.id"],
+            name=op.f("fk_blob_derivative_school_id_blob_id_blob"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id", "derived_id"],
+            ["blob.school_id", "blob.id"],
+            name=op.f("fk_blob_derivative_school_id_derived_id_blob"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_blob_derivative_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_blob_derivative")),
+        sa.UniqueConstraint(
+            "school_id", "blob_id", "kind", name=op.f("uq_blob_derivative_school_id_blob_id_kind")
+        ),
+    )
+    op.create_index(
+        "ix_blob_derivative_derived", "blob_derivative", ["school_id", "derived_id"], unique=False
+    )
+    op.create_table(
+        "share",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("target_kind", sa.String(length=16), nullable=False),
+        sa.Column("target_id", sa.Uuid(), nullable=False),
+        sa.Column("grantee_kind", sa.String(length=16), nullable=False),
+        sa.Column("grantee_id", sa.Uuid(), nullable=True),
+        sa.Column("grantee_role", sa.String(length=16), nullable=True),
+        sa.Column("access", sa.String(length=8), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("created_by_name", sa.String(length=200), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(grantee_kind = 'person') = (grantee_id IS NOT NULL) AND (grantee_kind = 'role') = (grantee_role IS NOT NULL) AND (grantee_kind = 'link') = (token_sha256 IS NOT NULL)",
+            name=op.f("ck_share_grantee_named"),
+        ),
+        sa.CheckConstraint("access IN ('view', 'edit')", name=op.f("ck_share_access_known")),
+        sa.CheckConstraint(
+            "grantee_kind <> 'link' OR (access = 'view' AND expires_at IS NOT NULL)",
+            name=op.f("ck_share_link_limited"),
+        ),
+        sa.CheckConstraint(
+            "grantee_kind IN ('person', 'role', 'link')", name=op.f("ck_share_grantee_kind_known")
+        ),
+        sa.CheckConstraint(
+            "target_kind IN ('file', 'folder')", name=op.f("ck_share_target_kind_known")
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_share_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_share")),
+    )
+    op.create_index("ix_share_person", "share", ["school_id", "grantee_id"], unique=False)
+    op.create_index(
+        "ix_share_target", "share", ["school_id", "target_kind", "target_id"], unique=False
+    )
+    op.create_index("ix_share_token", "share", ["token_sha256"], unique=True)
+    op.create_table(
+        "retention_rule",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("purpose", sa.String(length=40), nullable=False),
+        sa.Column("most_versions", sa.Integer(), nullable=True),
+        sa.Column("most_days", sa.Integer(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "most_days IS NULL OR most_days >= 1", name=op.f("ck_retention_rule_days_positive")
+        ),
+        sa.CheckConstraint(
+            "most_versions IS NULL OR most_versions >= 1",
+            name=op.f("ck_retention_rule_versions_positive"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_retention_rule_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_retention_rule")),
+        sa.UniqueConstraint(
+            "school_id", "purpose", name=op.f("uq_retention_rule_school_id_purpose")
+        ),
+    )
+    op.create_table(
+        "legal_hold",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("target_kind", sa.String(length=16), nullable=False),
+        sa.Column("target_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("placed_by_name", sa.String(length=200), nullable=False),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lifted_by_name", sa.String(length=200), nullable=True),
+        sa.CheckConstraint(
+            "target_kind IN ('file', 'student', 'school')",
+            name=op.f("ck_legal_hold_target_kind_known"),
+        ),
+        sa.CheckConstraint(
+            "length(reason) BETWEEN 1 AND 300", name=op.f("ck_legal_hold_reason_given")
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_legal_hold_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_legal_hold")),
+    )
+    op.create_index(
+        "ix_legal_hold_target",
+        "legal_hold",
+        ["school_id", "target_kind", "target_id"],
+        unique=False,
+    )
+    op.create_table(
+        "storage_usage",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("holder_kind", sa.String(length=16), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("used_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("limit_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "holder_kind IN ('school', 'person')", name=op.f("ck_storage_usage_holder_kind_known")
+        ),
+        sa.CheckConstraint(
+            "limit_bytes IS NULL OR limit_bytes >= 0", name=op.f("ck_storage_usage_limit_positive")
+        ),
+        sa.CheckConstraint("used_bytes >= 0", name=op.f("ck_storage_usage_used_positive")),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_storage_usage_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_storage_usage")),
+        sa.UniqueConstraint(
+            "school_id",
+            "holder_kind",
+            "holder_id",
+            name=op.f("uq_storage_usage_school_id_holder_kind_holder_id"),
+        ),
+    )
+    op.create_table(
+        "usage_day",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("used_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("files", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_usage_day_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_usage_day")),
+        sa.UniqueConstraint("school_id", "day", name=op.f("uq_usage_day_school_id_day")),
+    )
+    op.create_table(
+        "upload",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_kind", sa.String(length=16), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("folder_id", sa.Uuid(), nullable=True),
+        sa.Column("replaces_id", sa.Uuid(), nullable=True),
+        sa.Column("purpose", sa.String(length=40), nullable=False),
+        sa.Column("filename", sa.String(length=300), nullable=False),
+        sa.Column("length_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("offset_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("file_id", sa.Uuid(), nullable=True),
+        sa.Column("problem", JSON, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('open', 'finishing', 'kept', 'refused', 'ended')",
+            name=op.f("ck_upload_state_known"),
+        ),
+        sa.CheckConstraint(
+            "length_bytes >= 0 AND offset_bytes BETWEEN 0 AND length_bytes",
+            name=op.f("ck_upload_offset_inside"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_upload_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_upload")),
+    )
+    op.create_index(
+        "ix_upload_expires", "upload", ["school_id", "state", "expires_at"], unique=False
+    )
+    op.create_index("ix_upload_user", "upload", ["school_id", "user_id", "state"], unique=False)
+    op.create_table(
+        "upload_part",
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("upload_id", sa.Uuid(), nullable=False),
+        sa.Column("start_byte", sa.BigInteger(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("provider", sa.String(length=40), nullable=False),
+        sa.Column(
+            "key",
+            sa.String(length=200).with_variant(sa.String(length=200, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["school_id", "upload_id"],
+            ["upload.school_id", "upload.id"],
+            name=op.f("fk_upload_part_school_id_upload_id_upload"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"],
+            ["school.id"],
+            name=op.f("fk_upload_part_school_id_school"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("school_id", "id", name=op.f("pk_upload_part")),
+    )
+    op.create_index("ix_upload_part_key", "upload_part", ["provider", "key"], unique=False)
+    op.create_index(
+        "ix_upload_part_upload",
+        "upload_part",
+        ["school_id", "upload_id", "start_byte"],
+        unique=False,
+    )
+    op.create_table(
+        "storage_move",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.String(length=40), nullable=False),
+        sa.Column("target", sa.String(length=40), nullable=False),
+        sa.Column("source_url", sa.String(length=500), nullable=False),
+        sa.Column("target_url", sa.String(length=500), nullable=False),
+        sa.Column("step", sa.String(length=16), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("switched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("counts", JSON, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "step IN ('copying', 'comparing', 'soaking', 'deleting', 'done', 'rolled_back')",
+            name=op.f("ck_storage_move_step_known"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_storage_move")),
+    )
     if op.get_context().dialect.name == "postgresql":
         secure()
         op.execute(COUNT_ROSTER)
@@ -1130,6 +1494,15 @@ def secure() -> None:
 def downgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION count_roster()")
+    op.drop_table("storage_move")
+    op.drop_table("upload_part")
+    op.drop_table("upload")
+    op.drop_table("usage_day")
+    op.drop_table("storage_usage")
+    op.drop_table("legal_hold")
+    op.drop_table("retention_rule")
+    op.drop_table("share")
+    op.drop_table("blob_derivative")
     op.drop_table("student_guardian")
     op.drop_table("roster_row")
     op.drop_table("roster_record")
@@ -1155,6 +1528,7 @@ def downgrade() -> None:
     op.drop_table("guardian")
     op.drop_table("gender")
     op.drop_table("file")
+    op.drop_table("folder")
     op.drop_table("custom_field")
     op.drop_table("column_memory")
     op.drop_table("change_set")

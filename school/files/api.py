@@ -196,6 +196,7 @@ def _one(file: File, **headers: str) -> Answer:
         "changed_at": current.at,
         "changed_by": current.by,
         "archived_at": file.archived_at,
+        "scan_state": current.scan_state,
         "versions": [_version(version) for version in versions],
     }
     return said, {**version_header(file.version), **headers}

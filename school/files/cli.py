@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from uuid import UUID
 
@@ -16,7 +17,9 @@ from school.errors import NotFound
 from school.files.queries import list_all_files
 from school.files.service.outbox import Waiting, waiting
 from school.files.service.reconciling import Outcome, distrust, reconcile, trust
+from school.files.service.scanning import scan_waiting
 from school.files.service.sealing import rewrap
+from school.files.service.shelf import shelf
 from school.files.service.sweeping import Swept, sweep
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
@@ -57,6 +60,26 @@ def rewrap_command(slug: str | None) -> None:
             count += rewrap()
         db.session.remove()
     click.echo(f"{count:,} keys of files wrapped anew.")
+
+
+@files.command("scan")
+@click.option("--school", "slug", help="Only this school (its short name).")
+@click.option("--json", "as_json", is_flag=True, help="One object for machines.")
+def scan_command(slug: str | None, *, as_json: bool) -> None:
+    """Ask the virus scanner about what is held back and what newer signatures have not seen."""
+    if not shelf().scanner_url:
+        raise click.ClickException("No virus scanner is named: set CLAMAV_URL.")
+    total: Counter[str] = Counter()
+    for school_id in _school_ids(slug):
+        with school_scope(school_id):
+            total.update(asdict(scan_waiting(nightly=True)))
+        db.session.remove()
+    click.echo(
+        json.dumps(total)
+        if as_json
+        else f"{total['clean']:,} clean, {total['infected']:,} with a virus, {total['held']:,} "
+        "still held back."
+    )
 
 
 @files.command("backlog")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,8 +13,16 @@ import sqlalchemy as sa
 from school import cache
 from school.accounts.models import Membership, User
 from school.db import db
-from school.errors import NotFound
-from school.files.models import Blob, BlobLocation, BlobState, File, FileVersion, LocationState
+from school.errors import Conflict, NotFound
+from school.files.models import (
+    Blob,
+    BlobLocation,
+    BlobState,
+    File,
+    FileVersion,
+    LocationState,
+    ScanState,
+)
 from school.permissions import Person, Role
 from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import current_school_id
@@ -39,6 +47,7 @@ class FileRow:
     changed_at: datetime
     changed_by: str
     archived_at: datetime | None
+    scan_state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class VersionRow:
     at: datetime
     by: str
     is_current: bool
+    scan_state: str
+    scan_reason: str | None
     # The version whose content this is, where an old one was brought back.
     brought_back: int | None
 
@@ -77,12 +88,29 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file with its current version and what sending it needs; no content: no place has it."""
+    """A file with its current version and what sending it needs; no content: no place has it, or
+    it is held."""
 
     file: File
     number: int
     at: datetime
     content: Content | None
+    is_held: bool = False
+
+
+HELD_SENTENCES = {
+    ScanState.HELD: "This file waits for the virus check, so nobody can open it yet.",
+    ScanState.INFECTED: "A virus was found in this file, so nobody can open it. "
+    "Ask whoever sent it for a clean copy.",
+}
+AVAILABLE = (ScanState.CLEAN, ScanState.UNSCANNED)
+"""What may be handed out."""
+
+
+class Held(Conflict):
+    """The file is there, and its content is given to nobody for now."""
+
+    code = "file_held"
 
 
 def file_gone() -> NotFound:
@@ -137,6 +165,7 @@ def _current() -> Any:
             FileVersion.created_at.label("changed_at"),
             FileVersion.created_by_name.label("changed_by"),
             File.archived_at,
+            Blob.scan_state,
         )
         .join(
             FileVersion,
@@ -193,6 +222,8 @@ def list_versions(file: File) -> list[VersionRow]:
             FileVersion.created_at,
             FileVersion.created_by_name,
             FileVersion.blob_id,
+            Blob.scan_state,
+            Blob.scan_reason,
         )
         .join(
             Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
@@ -207,19 +238,72 @@ def list_versions(file: File) -> list[VersionRow]:
 
 
 def _as_version(row: Any, current: int, first: int) -> VersionRow:
-    number, name, note, size_bytes, content_type, sha256, at, by, _blob_id = row
     return VersionRow(
-        number=number,
-        name=name,
-        note=note,
-        size_bytes=size_bytes,
-        content_type=content_type,
-        sha256=sha256,
-        at=at,
-        by=by,
-        is_current=number == current,
-        brought_back=first if first != number else None,
+        number=row.number,
+        name=row.name,
+        note=row.note,
+        size_bytes=row.size_bytes,
+        content_type=row.content_type,
+        sha256=row.sha256,
+        at=row.created_at,
+        by=row.created_by_name,
+        is_current=row.number == current,
+        scan_state=row.scan_state,
+        scan_reason=row.scan_reason,
+        brought_back=first if first != row.number else None,
     )
+
+
+class HeldRow(NamedTuple):
+    """One version nobody can open, and why."""
+
+    id: UUID
+    name: str
+    number: int
+    is_current: bool
+    by: str
+    scan_state: str
+    scan_reason: str | None
+    scanned_at: datetime | None
+
+
+def list_held() -> list[HeldRow]:
+    """What the virus check holds back in the whole school, whoever's it is; the worst first."""
+    is_current = FileVersion.number == File.current_version
+    rows = db.session.execute(
+        sa.select(
+            File.id,
+            FileVersion.name,
+            FileVersion.number,
+            is_current.label("is_current"),
+            FileVersion.created_by_name,
+            Blob.scan_state,
+            Blob.scan_reason,
+            Blob.scanned_at,
+        )
+        .join(
+            FileVersion,
+            sa.and_(FileVersion.school_id == File.school_id, FileVersion.file_id == File.id),
+        )
+        .join(
+            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
+        )
+        .where(*_IS_HELD)
+        .order_by(Blob.scan_state.desc(), FileVersion.created_at.desc())
+        .limit(MOST_LISTED)
+    )
+    return [HeldRow(*row) for row in rows]
+
+
+def count_held() -> int:
+    """Contents nobody can open."""
+    return db.session.scalar(sa.select(sa.func.count()).select_from(Blob).where(*_IS_HELD)) or 0
+
+
+_IS_HELD = (
+    Blob.state == BlobState.STORED,
+    Blob.scan_state.in_((ScanState.HELD, ScanState.INFECTED)),
+)
 
 
 def find_same_name(owner_kind: str, owner_id: UUID, *, name: str, purpose: str) -> File | None:
@@ -247,7 +331,7 @@ def find_photo(owner_kind: str, owner_id: UUID) -> File | None:
 
 
 def get_content(file: File, number: int | None = None) -> Content:
-    """Where this version's bytes are; the current one by default. Raises NotFound."""
+    """Where this version's bytes are; the current one by default. Raises NotFound, Held."""
     number = file.current_version if number is None else number
     if not 1 <= number <= MOST_VERSIONS:
         raise file_gone()
@@ -270,7 +354,40 @@ def get_content(file: File, number: int | None = None) -> Content:
     ).first()
     if row is None:
         raise file_gone()
+    check_available(row.Blob)
     return _content_of(file, *row)
+
+
+def check_available(blob: Blob) -> None:
+    """The one door content goes out by. Raises Held for what the scanner has not let through."""
+    if blob.scan_state not in AVAILABLE:
+        raise Held(HELD_SENTENCES[ScanState(blob.scan_state)])
+
+
+def content_of_blob(blob_id: UUID) -> Content | None:
+    """Where content lies, whatever the scanner says of it and whatever it is called; for the
+    installation's own work, never to be handed out. None when it lies nowhere."""
+    row = db.session.execute(
+        sa.select(File, FileVersion, Blob, BlobLocation)
+        .join(
+            FileVersion,
+            sa.and_(FileVersion.school_id == File.school_id, FileVersion.file_id == File.id),
+        )
+        .join(
+            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
+        )
+        .join(
+            BlobLocation,
+            sa.and_(BlobLocation.school_id == Blob.school_id, BlobLocation.blob_id == Blob.id),
+        )
+        .where(
+            Blob.id == blob_id,
+            Blob.state == BlobState.STORED,
+            BlobLocation.state == LocationState.PRESENT,
+        )
+        .order_by(BlobLocation.id)
+    ).first()
+    return _content_of(*row) if row else None
 
 
 def _content_of(file: File, version: FileVersion, blob: Blob, location: BlobLocation) -> Content:
@@ -313,8 +430,11 @@ def list_stored(
     ).all()
     found: dict[UUID, StoredFile] = {}
     for file, version, blob, location in rows:
-        content = _content_of(file, version, blob, location) if location else None
-        found.setdefault(file.id, StoredFile(file, version.number, version.created_at, content))
+        is_held = blob.scan_state not in AVAILABLE
+        is_given = location and not is_held
+        content = _content_of(file, version, blob, location) if is_given else None
+        stored = StoredFile(file, version.number, version.created_at, content, is_held)
+        found.setdefault(file.id, stored)
     return list(found.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from school.files.models import ScanState
 from school.files.service.keeping import LONGEST_NOTE
 from school.web.api_fields import PageQuery, StrictSchema, Text
 
@@ -25,6 +26,11 @@ class FileRowSchema(ma.Schema):
     changed_at = fields.DateTime(required=True)
     changed_by = fields.String(required=True)
     archived_at = fields.DateTime(required=True, allow_none=True)
+    scan_state = fields.String(
+        required=True,
+        validate=validate.OneOf([str(state) for state in ScanState]),
+        metadata={"description": "Only clean and unscanned content can be downloaded."},
+    )
 
 
 class FileVersionSchema(ma.Schema):
@@ -36,6 +42,7 @@ class FileVersionSchema(ma.Schema):
     size_bytes = fields.Integer(required=True)
     content_type = fields.String(required=True)
     sha256 = fields.String(required=True)
+    scan_state = fields.String(required=True)
     created_at = fields.DateTime(required=True)
     created_by = fields.String(required=True)
 

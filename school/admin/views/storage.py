@@ -46,6 +46,7 @@ def storage() -> str:
     names = overview.name_schools(sorted(ids))
     return render_template(
         "admin/storage.html",
+        scanner=overview.find_scanner(),
         standings=overview.list_standings(),
         runs=[_shown(run, names) for run in runs],
         epoch=find_distrust(),

@@ -36,11 +36,13 @@ _EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 
 
 class Entry(NamedTuple):
-    """One file of a bundle: what it is called in it. No content: the store has lost it."""
+    """One file of a bundle: what it is called in it. No content: the store has lost it, or the
+    virus check holds it back."""
 
     name: str
     at: datetime
     content: Content | None
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Words:
     heading: str
     unreadable: str
     changed: str
+    held: str
 
 
 def gather(
@@ -80,7 +83,9 @@ def gather(
         details = {"version": one.number, "name": one.file.name, "via": "zip"}
         record("file.downloaded", "file", one.file.id, after=details)
     names = safe_names([one.file.name for one in seen])
-    return [Entry(name, one.at, one.content) for name, one in zip(names, seen, strict=True)]
+    return [
+        Entry(name, one.at, one.content, one.is_held) for name, one in zip(names, seen, strict=True)
+    ]
 
 
 def _total(seen: list[StoredFile]) -> int:
@@ -153,12 +158,16 @@ def stream(entries: Iterable[Entry], open_part: Opener, words: Words) -> Iterato
                 yield from _add(archive, sheet, entry, open_part)
             except (errors.StorageError, OSError) as error:
                 _take_out(archive, entry.name)
-                is_other = isinstance(error, errors.IntegrityError)
-                reason = words.changed if is_other else words.unreadable
-                missing.append(f"{entry.name}: {reason}")
+                missing.append(f"{entry.name}: {_reason(entry, error, words)}")
         if missing:
             archive.writestr(_plain_info(NOT_INCLUDED), _listed(words.heading, missing))
     yield sheet.take()
+
+
+def _reason(entry: Entry, error: Exception, words: Words) -> str:
+    if entry.is_held:
+        return words.held
+    return words.changed if isinstance(error, errors.IntegrityError) else words.unreadable
 
 
 def _listed(heading: str, missing: list[str]) -> bytes:

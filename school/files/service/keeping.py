@@ -23,9 +23,11 @@ from school.files.models import File, FileVersion
 from school.files.policy import owner_named
 from school.files.queries import MOST_VERSIONS, file_gone, find_photo, find_same_name
 from school.files.service import photos
+from school.files.service.clamd import Scan, Verdict
 from school.files.service.content import Refused
 from school.files.service.families import BY_EXTENSION, PURPOSES, Purpose
 from school.files.service.names import clean_name, extension_of, with_extension
+from school.files.service.scanning import scan_arrival
 from school.files.service.shelf import shelf
 from school.files.service.staging import Staged, check_size, staged
 from school.files.service.writing import Written, give_up, settle, write
@@ -53,7 +55,11 @@ def store_upload(
     """
     owner_named(owner_kind)
     with _written(
-        stream, filename=filename, purpose=_purpose(purpose), size_hint=size_hint
+        stream,
+        about=(owner_kind, owner_id),
+        filename=filename,
+        purpose=_purpose(purpose),
+        size_hint=size_hint,
     ) as arrived:
         return _add_file(arrived, owner_kind, owner_id, purpose=purpose, note=note)
 
@@ -73,7 +79,11 @@ def add_version(
     changed since (nothing is kept then), else what `store_upload` raises.
     """
     with _written(
-        stream, filename=filename, purpose=_purpose(file.purpose), size_hint=size_hint
+        stream,
+        about=("file", file.id),
+        filename=filename,
+        purpose=_purpose(file.purpose),
+        size_hint=size_hint,
     ) as arrived:
         return _add_version(arrived, _take(file.id, expected_version), note=note)
 
@@ -90,7 +100,11 @@ def keep_upload(
     """Take a file in; one of the same name becomes its new version. Not inside a transaction."""
     owner_named(owner_kind)
     with _written(
-        stream, filename=filename, purpose=_purpose(purpose), size_hint=size_hint
+        stream,
+        about=(owner_kind, owner_id),
+        filename=filename,
+        purpose=_purpose(purpose),
+        size_hint=size_hint,
     ) as arrived:
         # Of several sent at once under one name, each but the first is a version.
         take_turn(db.session(), f"files:{owner_kind}:{owner_id}")
@@ -252,7 +266,12 @@ def _purpose(code: str) -> Purpose:
 
 @contextmanager
 def _written(
-    stream: IO[bytes], *, filename: str | None, purpose: Purpose, size_hint: int | None
+    stream: IO[bytes],
+    *,
+    about: tuple[str, UUID],
+    filename: str | None,
+    purpose: Purpose,
+    size_hint: int | None,
 ) -> Iterator[_Arrived]:
     """Take the bytes in, and open the transaction in which they begin to count.
 
@@ -262,7 +281,7 @@ def _written(
     most_bytes = shelf().most_bytes
     check_size(size_hint, purpose=purpose, most_bytes=most_bytes)
     with staged(stream, filename=filename, purpose=purpose, most_bytes=most_bytes) as content:
-        written = write(content, purpose=purpose.code)
+        written = write(content, purpose=purpose.code, scan=_scan(content, about))
         try:
             with transaction() as session:
                 take_write_lock(session)
@@ -270,6 +289,17 @@ def _written(
         except DomainError:
             give_up(written.blob_id)
             raise
+
+
+def _scan(content: Staged, about: tuple[str, UUID]) -> Scan | None:
+    """Raises Refused for what is harmful; that somebody sent it is told in the history."""
+    scan = scan_arrival(content.stream)
+    if scan is not None and scan.verdict is Verdict.INFECTED:
+        after = {"name": content.name, "signature": scan.signature, "sha256": content.sha256}
+        with transaction():
+            record("file.refused", *about, after=after)
+        raise Refused("infected", signature=scan.signature)
+    return scan
 
 
 def _take(file_id: UUID, expected_version: int | None) -> File:

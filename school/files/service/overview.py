@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from school.cache import remember
 from school.db import db
 from school.files.models import ReconcileRun
+from school.files.queries import count_held
+from school.files.service.clamd import Scanner
 from school.files.service.outbox import waiting
 from school.files.service.reconciling import RECONCILE
 from school.files.service.shelf import shelf
@@ -77,6 +79,45 @@ def _within(seconds: float, check: Callable[[], Health]) -> Health | None:
     thread.start()
     thread.join(seconds)
     return answers[0] if answers else None
+
+
+class ScannerStanding(NamedTuple):
+    """The virus scanner: whether it answers, with how old signatures, and what it holds back."""
+
+    ok: bool
+    engine: str | None
+    signatures_at: datetime | None
+    held: int
+
+
+def find_scanner() -> ScannerStanding | None:
+    """Not older than a minute; None where no scanner is named."""
+    url = shelf().scanner_url
+    if not url:
+        return None
+    held = remember(_OWNER, _TOPIC, "held", _held)
+    engine, at = remember(_OWNER, _TOPIC, f"scanner:{url}", lambda: _ask_scanner(url))
+    signatures_at = datetime.fromtimestamp(at, UTC) if at else None
+    return ScannerStanding(engine is not None, engine, signatures_at, held)
+
+
+def _ask_scanner(url: str) -> tuple[str | None, float | None]:
+    version = Scanner(url, timeout_s=PATIENCE_S).version()
+    if version is None:
+        return None, None
+    at = version.signatures_at
+    return version.engine, at.timestamp() if at else None
+
+
+def _held() -> int:
+    """Contents held back, over all schools, each asked by itself."""
+    count = 0
+    with outside_schools():
+        schools = list(db.session.scalars(sa.select(School.id)))
+        for school_id in schools:
+            with school_scope(school_id):
+                count += count_held()
+    return count
 
 
 def _backlog() -> list[tuple[str, int, int, float]]:

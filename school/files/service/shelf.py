@@ -20,6 +20,8 @@ class Shelf:
     keys: KeyRing
     # Purposes whose files count only once every place has them.
     both_for: frozenset[str] = frozenset()
+    # Where the virus scanner listens; empty: there is none.
+    scanner_url: str = ""
 
 
 _find: list[Callable[[], Shelf]] = []

@@ -23,9 +23,11 @@ from school import clock
 from school.db import db, new_id, transaction
 from school.errors import Unavailable
 from school.files.models import Blob, BlobLocation, BlobState
+from school.files.service.clamd import Scan, Verdict
 from school.files.service.copying import Copied, mark_present, plan_copies, put_copy
 from school.files.service.families import PURPOSES
 from school.files.service.outbox import delete_later, plan_sweep
+from school.files.service.scanning import plan_scan, scan_values
 from school.files.service.sealing import Outgoing, outgoing
 from school.files.service.shelf import shelf
 from school.files.service.staging import Staged
@@ -53,11 +55,15 @@ class Written:
     stored_sha256: str | None = None
     # Where copies lie already, because this purpose waits for them.
     copied: tuple[str, ...] = ()
+    # The scanner did not look into it throughout.
+    is_held: bool = False
 
 
-def write(content: Staged, *, purpose: str) -> Written:
-    """Put content to rest (steps 1 and 2). Raises Unavailable when the provider cannot take it,
-    or a copy cannot be made that this purpose waits for.
+def write(content: Staged, *, purpose: str, scan: Scan | None = None) -> Written:
+    """Put content to rest (steps 1 and 2); `scan` is what the scanner said of it.
+
+    Raises Unavailable when the provider cannot take it, or a copy cannot be made that this
+    purpose waits for.
 
     Not inside a transaction: the pending row must be true before the first byte leaves.
     """
@@ -66,7 +72,7 @@ def write(content: Staged, *, purpose: str) -> Written:
     provider = shelf().provider
     blob_id, key = new_id(), new_key()
     leaving = outgoing(content, blob_id, is_sensitive=PURPOSES[purpose].is_sensitive)
-    _begin(leaving, key, provider)
+    _begin(leaving, key, provider, scan)
     try:
         key, info = _send(leaving, key, provider)
         copied = _copy_now(leaving, key, info) if purpose in shelf().both_for else ()
@@ -78,7 +84,8 @@ def write(content: Staged, *, purpose: str) -> Written:
             retry_after_s=60,
         ) from error
     stored_sha256 = info.sha256 if leaving.data_key is not None else None
-    return Written(blob_id, provider.name, key, info.etag, stored_sha256, copied)
+    is_held = scan is not None and scan.verdict is Verdict.UNSURE
+    return Written(blob_id, provider.name, key, info.etag, stored_sha256, copied, is_held)
 
 
 def _copy_now(leaving: Outgoing, key: str, info: ObjectInfo) -> tuple[str, ...]:
@@ -118,6 +125,8 @@ def settle(written: Written) -> None:
     for name in written.copied:
         mark_present(written.blob_id, name, None)
     plan_copies(written.blob_id, written.key, done=written.copied)
+    if written.is_held:
+        plan_scan()
 
 
 def give_up(blob_id: UUID) -> None:
@@ -126,7 +135,7 @@ def give_up(blob_id: UUID) -> None:
         discard(blob_id)
 
 
-def _begin(leaving: Outgoing, key: str, provider: StorageProvider) -> None:
+def _begin(leaving: Outgoing, key: str, provider: StorageProvider, scan: Scan | None) -> None:
     content, envelope = leaving.content, leaving.envelope
     with transaction() as session:
         session.add(
@@ -138,6 +147,7 @@ def _begin(leaving: Outgoing, key: str, provider: StorageProvider) -> None:
                 envelope=envelope,
                 stored_bytes=leaving.size_bytes if envelope else None,
                 lease_until=clock.now() + LEASE,
+                **scan_values(scan),
             )
         )
         session.flush()

@@ -149,6 +149,7 @@ def _zip(entries: list[bundles.Entry], title: str) -> Response:
     words = bundles.Words(
         heading=_("These files are not in the ZIP, though you asked for them:"),
         unreadable=_("the file store could not be read. Try again later."),
+        held=_("the virus check holds it back."),
         changed=_("the file store holds something else than what was put there. Tell the office."),
     )
     response = Response(bundles.stream(timed, opener(), words), direct_passthrough=True)

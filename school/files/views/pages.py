@@ -26,7 +26,7 @@ from school.db import transaction
 from school.errors import DomainError, Forbidden, Invalid, NotFound
 from school.files import policy, queries
 from school.files.forms import RenameForm, ReplaceForm, UploadForm, VersionedForm
-from school.files.models import File, OwnerKind
+from school.files.models import File, OwnerKind, ScanState
 from school.files.service import documents, keeping, previews
 from school.files.service.families import (
     BY_CONTENT_TYPE,
@@ -36,6 +36,7 @@ from school.files.service.families import (
     is_safe_inline,
 )
 from school.files.service.shelf import shelf
+from school.files.views import held
 from school.files.views.blueprint import bp
 from school.permissions import Permission, Person
 from school.web.access import requires, the_person, wants_json
@@ -160,6 +161,7 @@ def _file_page(
     rights = policy.rights_on(the_person(), file)
     versions = queries.list_versions(file)
     current = next(v for v in versions if v.is_current)
+    is_open = current.scan_state in queries.AVAILABLE
     kind = BY_CONTENT_TYPE.get(current.content_type)
     card = policy.card_of(file.owner_kind, file.owner_id)
     return render_template(
@@ -172,9 +174,13 @@ def _file_page(
         words=_(kind.words) if kind else "",
         icon=ICONS[kind.family] if kind else "file-text",
         is_inline=kind is not None and kind.inline,
+        is_open=is_open,
+        held_why=_held_why(current),
+        may_scan=rights.edit and held.is_checked_again(file, current.scan_state),
         shown={v.number for v in versions if is_safe_inline(v.content_type)},
-        preview=_preview(current),
-        told=_told(file, current),
+        opened={v.number for v in versions if v.scan_state in queries.AVAILABLE},
+        preview=_preview(current) if is_open else None,
+        told=_told(file, current) if is_open else [],
         no_preview=_no_preview(current),
         may_edit=rights.edit and file.archived_at is None,
         may_archive=rights.archive,
@@ -183,6 +189,14 @@ def _file_page(
         accept=accept_list(PURPOSES[file.purpose].kinds),
         limit_mb=PURPOSES[file.purpose].limit_bytes(shelf().most_bytes) // MIB,
     )
+
+
+def _held_why(current: queries.VersionRow) -> tuple[str, str] | None:
+    """What the page says of content nobody can open: the sentence and the reason."""
+    if current.scan_state in queries.AVAILABLE:
+        return None
+    sentence = str(_(queries.HELD_SENTENCES[ScanState(current.scan_state)]))
+    return sentence, held.reason_words(current.scan_state, current.scan_reason)
 
 
 def _preview(current: queries.VersionRow) -> str | None:

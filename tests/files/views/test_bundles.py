@@ -433,7 +433,7 @@ def test_however_large_little_is_held(school: Any, pupil: Student) -> None:
         yield (block[:] for _ in range(count))
 
     entries = [bundles.Entry(f"{n}.pdf", clock.now(), large) for n in range(3)]
-    words = bundles.Words("h", "u", "c")
+    words = bundles.Words("h", "u", "c", "v")
     tracemalloc.start()
     sent = sum(map(len, bundles.stream(entries, blocks, words)))
     _, peak = tracemalloc.get_traced_memory()

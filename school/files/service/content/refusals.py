@@ -34,6 +34,7 @@ REFUSAL_SENTENCES = {
     "frames": "This moving picture is too long. Make it shorter or smaller and send that.",
     "heavy_picture": "This picture takes up too much space. Save it as a JPEG and send that.",
     "empty": "This file is empty.",
+    "infected": "A virus was found in this file (%(signature)s), so it was not kept.",
     "misnamed": "The name ends in .%(extension)s, but inside is a .%(inside)s file. "
     "Save it again under the right name.",
     "not_taken": "Files that end in .%(extension)s are not taken. Save it as a PDF and send that.",

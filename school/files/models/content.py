@@ -1,9 +1,4 @@
-"""Files and their versions; blobs and their places.
-
-History lives in rows, never in a provider's own versioning. A `File` has append-only versions; a
-version points at a `Blob` (content); a blob lies in one or more places (`BlobLocation`), so that
-hybrid storage, repair and moving to another provider are operations on places.
-"""
+"""Content, the places it lies in, what was made of it, and what must still happen to it."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from school import clock
-from school.db import Base, Json, Timestamps, Versioned, new_id, one_of
+from school.db import Base, Json, Timestamps, one_of
 from school.tenancy.models import TenantEntity, belongs_to
 
 # In the order in which providers list their objects, on every database.
@@ -30,6 +25,13 @@ class BlobState(StrEnum):
     DELETED = "deleted"
 
 
+class ScanState(StrEnum):
+    UNSCANNED = "unscanned"  # came in where no scanner is named
+    HELD = "held"  # not looked into throughout: handed out to nobody
+    CLEAN = "clean"
+    INFECTED = "infected"
+
+
 class LocationState(StrEnum):
     WRITING = "writing"
     PRESENT = "present"
@@ -37,11 +39,8 @@ class LocationState(StrEnum):
     DELETING = "deleting"
 
 
-class OwnerKind(StrEnum):
-    """What a file can hang on. Its domain's policy decides who may see it."""
-
-    STUDENT = "student"
-    SCHOOL = "school"
+class DerivativeKind(StrEnum):
+    THUMBNAIL = "thumbnail"
 
 
 class Blob(TenantEntity, Timestamps, Base):
@@ -50,6 +49,7 @@ class Blob(TenantEntity, Timestamps, Base):
     __tablename__ = "blob"
     __table_args__ = (
         one_of("state", BlobState),
+        one_of("scan_state", ScanState),
         sa.CheckConstraint("size_bytes IS NULL OR size_bytes >= 0", name="size_positive"),
         sa.CheckConstraint(
             "state IN ('pending', 'deleted') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL)",
@@ -67,6 +67,7 @@ class Blob(TenantEntity, Timestamps, Base):
             sqlite_where=sa.text("state = 'pending'"),
             postgresql_where=sa.text("state = 'pending'"),
         ),
+        sa.Index("ix_blob_scan", "school_id", "scan_state", "scanned_at"),
     )
 
     sha256: Mapped[str | None] = mapped_column(sa.String(64))
@@ -79,6 +80,13 @@ class Blob(TenantEntity, Timestamps, Base):
     stored_sha256: Mapped[str | None] = mapped_column(sa.String(64))
     state: Mapped[str] = mapped_column(sa.String(16), default=BlobState.PENDING)
     lease_until: Mapped[datetime | None]
+    # What the virus scanner says, with which signatures and when; the reason is Scan.reason.
+    scan_state: Mapped[str] = mapped_column(sa.String(16), default=ScanState.UNSCANNED)
+    scan_reason: Mapped[str | None] = mapped_column(sa.String(200))
+    scan_engine: Mapped[str | None] = mapped_column(sa.String(80))
+    scanned_at: Mapped[datetime | None]
+    # Whose quota it counts towards; None: nobody's but the school's.
+    sent_by: Mapped[UUID | None]
 
 
 class BlobLocation(TenantEntity, Timestamps, Base):
@@ -108,46 +116,22 @@ class BlobLocation(TenantEntity, Timestamps, Base):
     verified_at: Mapped[datetime | None]
 
 
-class File(TenantEntity, Versioned, Timestamps, Base):
-    """A file as people know it: a name, an owner, a current version."""
+class BlobDerivative(TenantEntity, Base):
+    """Something smaller made of content. `derived_id` is None where nothing can be made of it."""
 
-    __tablename__ = "file"
+    __tablename__ = "blob_derivative"
     __table_args__ = (
-        one_of("owner_kind", OwnerKind),
-        sa.CheckConstraint("length(name) BETWEEN 1 AND 150", name="name_length"),
-        sa.Index("ix_file_owner", "school_id", "owner_kind", "owner_id", "archived_at"),
+        belongs_to("blob_id", "blob", ondelete="CASCADE"),
+        belongs_to("derived_id", "blob", ondelete="CASCADE"),
+        one_of("kind", DerivativeKind),
+        sa.UniqueConstraint("school_id", "blob_id", "kind"),
+        sa.Index("ix_blob_derivative_derived", "school_id", "derived_id"),
     )
 
-    owner_kind: Mapped[str] = mapped_column(sa.String(16))
-    owner_id: Mapped[UUID]
-    purpose: Mapped[str] = mapped_column(sa.String(40), default="document")
-    name: Mapped[str] = mapped_column(sa.String(150))
-    # Not a foreign key: version and file point at each other; the service keeps it true and the
-    # reconciler checks it.
-    current_version: Mapped[int] = mapped_column(default=1)
-    archived_at: Mapped[datetime | None]
-
-
-class FileVersion(TenantEntity, Base):
-    """One version of a file. Append-only: restoring an old one makes a new row on its blob."""
-
-    __tablename__ = "file_version"
-    __table_args__ = (
-        belongs_to("file_id", "file", ondelete="CASCADE"),
-        belongs_to("blob_id", "blob"),
-        sa.UniqueConstraint("school_id", "file_id", "number"),
-        sa.CheckConstraint("number >= 1", name="number_from_one"),
-        sa.Index("ix_file_version_blob", "school_id", "blob_id"),
-    )
-
-    file_id: Mapped[UUID]
-    number: Mapped[int]
     blob_id: Mapped[UUID]
-    name: Mapped[str] = mapped_column(sa.String(150))
-    note: Mapped[str | None] = mapped_column(sa.String(300))
-    created_at: Mapped[datetime] = mapped_column(default=clock.now)
-    created_by: Mapped[UUID | None]
-    created_by_name: Mapped[str] = mapped_column(sa.String(200))
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    derived_id: Mapped[UUID | None]
+    made_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
 class StorageTask(TenantEntity, Timestamps, Base):
@@ -166,44 +150,3 @@ class StorageTask(TenantEntity, Timestamps, Base):
     next_at: Mapped[datetime] = mapped_column(default=clock.now)
     last_error: Mapped[str | None] = mapped_column(sa.String(500))
     details: Mapped[dict[str, Any] | None] = mapped_column(Json)
-
-
-class ReconcileRun(Base):
-    """One comparison of a provider with the rows of all schools. Holds keys, never names."""
-
-    __tablename__ = "reconcile_run"
-    __table_args__ = (sa.Index("ix_reconcile_run_started", "started_at"),)
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    provider: Mapped[str] = mapped_column(sa.String(40))
-    # files.service.reconciling.outcome.Mode
-    mode: Mapped[str] = mapped_column(sa.String(16))
-    started_at: Mapped[datetime] = mapped_column(default=clock.now)
-    finished_at: Mapped[datetime | None]
-    # Why nothing was put right although something was found: {"reason": …, numbers}
-    stopped: Mapped[dict[str, Any] | None] = mapped_column(Json)
-    counts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
-    findings: Mapped[list[Any]] = mapped_column(Json, default=list)
-
-
-class StrayObject(Base):
-    """An object no row knew when it was last looked for; seen in two runs, it is put aside."""
-
-    __tablename__ = "stray_object"
-
-    provider: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
-    key: Mapped[str] = mapped_column(Key, primary_key=True)
-    first_seen_at: Mapped[datetime] = mapped_column(default=clock.now)
-
-
-class RestoreEpoch(Base):
-    """While one is open the rows may be older than the objects: nothing is moved or given up."""
-
-    __tablename__ = "restore_epoch"
-    __table_args__ = (sa.CheckConstraint("length(reason) >= 1", name="reason_given"),)
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    began_at: Mapped[datetime] = mapped_column(default=clock.now)
-    reason: Mapped[str] = mapped_column(sa.String(40))
-    cleared_at: Mapped[datetime | None]
-    cleared_by_name: Mapped[str | None] = mapped_column(sa.String(200))

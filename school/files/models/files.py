@@ -1,0 +1,159 @@
+"""Files as people know them, their versions, the folders they lie in and who else may see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from school import clock
+from school.db import Base, Timestamps, Versioned, one_of
+from school.tenancy.models import TenantEntity, belongs_to
+
+
+class OwnerKind(StrEnum):
+    """What a file can hang on. Its domain's policy decides who may see it."""
+
+    STUDENT = "student"
+    SCHOOL = "school"
+    ROLE = "role"
+    PERSON = "person"
+
+
+class Target(StrEnum):
+    FILE = "file"
+    FOLDER = "folder"
+
+
+class Grantee(StrEnum):
+    PERSON = "person"
+    ROLE = "role"
+    LINK = "link"  # whoever holds the link
+
+
+class Access(StrEnum):
+    VIEW = "view"
+    EDIT = "edit"
+
+
+class Folder(TenantEntity, Versioned, Timestamps, Base):
+    """A folder of one owner. Two of one name never lie side by side (its service sees to it)."""
+
+    __tablename__ = "folder"
+    __table_args__ = (
+        one_of("owner_kind", OwnerKind),
+        belongs_to("parent_id", "folder"),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 150", name="name_length"),
+        sa.Index(
+            "ix_folder_parent", "school_id", "owner_kind", "owner_id", "parent_id", "name", "id"
+        ),
+    )
+
+    owner_kind: Mapped[str] = mapped_column(sa.String(16))
+    owner_id: Mapped[UUID]
+    # None: at the top of its owner's files.
+    parent_id: Mapped[UUID | None]
+    name: Mapped[str] = mapped_column(sa.String(150))
+    trashed_at: Mapped[datetime | None]
+    trashed_by_name: Mapped[str | None] = mapped_column(sa.String(200))
+
+
+class File(TenantEntity, Versioned, Timestamps, Base):
+    """A file as people know it: a name, an owner, a current version."""
+
+    __tablename__ = "file"
+    __table_args__ = (
+        one_of("owner_kind", OwnerKind),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 150", name="name_length"),
+        belongs_to("folder_id", "folder"),
+        sa.Index("ix_file_owner", "school_id", "owner_kind", "owner_id", "archived_at"),
+        sa.Index(
+            "ix_file_folder", "school_id", "owner_kind", "owner_id", "folder_id", "name", "id"
+        ),
+        sa.Index(
+            "ix_file_trashed",
+            "school_id",
+            "trashed_at",
+            sqlite_where=sa.text("trashed_at IS NOT NULL"),
+            postgresql_where=sa.text("trashed_at IS NOT NULL"),
+        ),
+    )
+
+    owner_kind: Mapped[str] = mapped_column(sa.String(16))
+    owner_id: Mapped[UUID]
+    purpose: Mapped[str] = mapped_column(sa.String(40), default="document")
+    name: Mapped[str] = mapped_column(sa.String(150))
+    # Not a foreign key: version and file point at each other; the service keeps it true and the
+    # reconciler checks it.
+    current_version: Mapped[int] = mapped_column(default=1)
+    archived_at: Mapped[datetime | None]
+    # None: at the top of its owner's files.
+    folder_id: Mapped[UUID | None]
+    # Put away stays for good; in the trash it is deleted after a while.
+    trashed_at: Mapped[datetime | None]
+    trashed_by_name: Mapped[str | None] = mapped_column(sa.String(200))
+
+
+class FileVersion(TenantEntity, Base):
+    """One version of a file. Append-only: restoring an old one makes a new row on its blob."""
+
+    __tablename__ = "file_version"
+    __table_args__ = (
+        belongs_to("file_id", "file", ondelete="CASCADE"),
+        belongs_to("blob_id", "blob"),
+        sa.UniqueConstraint("school_id", "file_id", "number"),
+        sa.CheckConstraint("number >= 1", name="number_from_one"),
+        sa.Index("ix_file_version_blob", "school_id", "blob_id"),
+    )
+
+    file_id: Mapped[UUID]
+    number: Mapped[int]
+    blob_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(sa.String(150))
+    note: Mapped[str | None] = mapped_column(sa.String(300))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    created_by: Mapped[UUID | None]
+    created_by_name: Mapped[str] = mapped_column(sa.String(200))
+    # When a rule of retention let its content go; the row stays and says so.
+    pruned_at: Mapped[datetime | None]
+
+
+class Share(TenantEntity, Base):
+    """Somebody else may see or change a file or a folder with all in it, until it is taken back."""
+
+    __tablename__ = "share"
+    __table_args__ = (
+        one_of("target_kind", Target),
+        one_of("grantee_kind", Grantee),
+        one_of("access", Access),
+        sa.CheckConstraint(
+            "(grantee_kind = 'person') = (grantee_id IS NOT NULL)"
+            " AND (grantee_kind = 'role') = (grantee_role IS NOT NULL)"
+            " AND (grantee_kind = 'link') = (token_sha256 IS NOT NULL)",
+            name="grantee_named",
+        ),
+        sa.CheckConstraint(
+            "grantee_kind <> 'link' OR (access = 'view' AND expires_at IS NOT NULL)",
+            name="link_limited",
+        ),
+        sa.Index("ix_share_target", "school_id", "target_kind", "target_id"),
+        sa.Index("ix_share_person", "school_id", "grantee_id"),
+        sa.Index("ix_share_token", "token_sha256", unique=True),
+    )
+
+    target_kind: Mapped[str] = mapped_column(sa.String(16))
+    target_id: Mapped[UUID]
+    grantee_kind: Mapped[str] = mapped_column(sa.String(16))
+    grantee_id: Mapped[UUID | None]
+    grantee_role: Mapped[str | None] = mapped_column(sa.String(16))
+    access: Mapped[str] = mapped_column(sa.String(8), default=Access.VIEW)
+    # Of the secret in the link; the link itself is shown once.
+    token_sha256: Mapped[str | None] = mapped_column(sa.String(64))
+    expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    created_by: Mapped[UUID | None]
+    created_by_name: Mapped[str] = mapped_column(sa.String(200))
+    ended_at: Mapped[datetime | None]
