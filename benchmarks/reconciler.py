@@ -25,7 +25,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from config_enhanced import Settings
+from benchmarks.settings import settings_for
 from school import clock
 from school.app import create_app
 from school.db import Base, db, new_id, transaction
@@ -107,7 +107,7 @@ def prepare(folder: Path, url: str, locations: int, schools: int) -> None:
     """Filling takes memory, too."""
     from tests.conftest import make_school  # noqa: PLC0415 - brings much that is not measured
 
-    app = create_app(settings_of(folder, url))
+    app = create_app(settings_for(folder, url))
     with app.app_context():
         Base.metadata.create_all(db.engine)
         places = [make_school(f"School {number}") for number in range(schools)]
@@ -127,20 +127,9 @@ def memory_mib(name: str) -> float:
     return int(lines[name].split()[0]) / 1024
 
 
-def settings_of(folder: Path, url: str) -> Settings:
-    secrets = {
-        "secret_key": "x" * 40,
-        "password_salt": "y" * 20,
-        "file_signing_keys": "k" * 40,
-        "file_encryption_keys": "1:" + "A" * 43 + "=",
-        "totp_secrets": "1:" + "t" * 32,
-    }
-    return Settings(_env_file=None, data_dir=folder, database_url=url, log_level="ERROR", **secrets)
-
-
 def measure(folder: Path, url: str) -> None:
     """Two nights, and what the second took."""
-    app = create_app(settings_of(folder, url))
+    app = create_app(settings_for(folder, url))
     app.extensions["school.storage"] = MadeUp(folder)
     with app.app_context():
         idle = memory_mib("VmRSS")

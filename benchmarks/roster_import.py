@@ -31,7 +31,7 @@ import sqlalchemy as sa
 import xlsxwriter
 
 from benchmarks.make_roster import write_roster
-from config_enhanced import Settings
+from benchmarks.settings import settings_for
 from school.academics.models import AcademicYear
 from school.app import create_app
 from school.db import Base, db, transaction
@@ -49,16 +49,6 @@ DISTRICT = ROOT / "tests" / "data" / "rosters" / "district-6344.csv"
 
 def peak_mib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def settings(folder: Path, url: str) -> Settings:
-    secret = "x" * 40
-    return Settings(
-        _env_file=None, data_dir=folder, database_url=url or f"sqlite:///{folder / 'bench.db'}",
-        secret_key=secret, password_salt=secret, file_signing_keys=secret,
-        totp_secrets=f"1:{secret}", testing=True, log_level="ERROR",
-        public_url="http://localhost", db_statement_timeout_ms=600_000,
-    )
 
 
 def make_school() -> School:
@@ -143,7 +133,15 @@ def one_size(rows: int, url: str) -> None:
         if rows != 6344:
             path = folder / "roster.csv"
             write_roster(path, rows=rows)
-        app = create_app(settings(folder, url))
+        app = create_app(
+        settings_for(
+            folder,
+            url,
+            testing=True,
+            public_url="http://localhost",
+            db_statement_timeout_ms=600_000,
+        )
+    )
         with app.app_context():
             if not sa.inspect(db.engine).has_table("school"):
                 with db.engine.begin() as connection:

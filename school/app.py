@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from school.files import api as files_api
 from school.files import jobs as files_jobs  # noqa: F401 - registers its handlers
 from school.files import views as files_views
 from school.files.service import shelf as files_shelf
+from school.files.service.moving.following import Follower
 from school.files.service.shelf import Shelf
 from school.mail import jobs as mail_jobs  # noqa: F401 - registers its handler
 from school.permissions import Person
@@ -36,11 +38,13 @@ from school.roster import api as roster_api
 from school.roster import jobs as roster_jobs  # noqa: F401 - registers its handlers
 from school.roster import views as roster_views
 from school.storage.factory import open_storage
+from school.storage.protocol import StorageProvider
 from school.students import api as students_api
 from school.students import views as students_views
 from school.web import api, errors, formats, headers, health, sessions, static_files
 from school.web.access import current_person
 from school.web.navigation import navigation_for
+from school.web.storage import storage_in_use
 
 LOCALES = {"en": "English", "de": "Deutsch"}
 csrf = CSRFProtect()
@@ -76,9 +80,17 @@ def create_app(settings: Settings | None = None) -> Flask:
         signing_keys=settings.signing_keys,
         public_base_url=settings.public_url,
     )
+    app.extensions["school.follower"] = Follower(settings.storage, partial(_open_place, settings))
     worker.connect_transport(app)
     _open_doors(app)
     return app
+
+
+def _open_place(settings: Settings, url: str) -> StorageProvider:
+    """The storage of another address, on the way to which files may be."""
+    return open_storage(
+        url, signing_keys=settings.signing_keys, public_base_url=settings.public_url
+    )
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -213,12 +225,16 @@ def _open_files(app: Flask) -> None:
 def _find_shelf() -> Shelf:
     settings = current_app.config["SETTINGS"]
     return Shelf(
-        provider=current_app.extensions["school.storage"],
+        provider=storage_in_use(),
+        follower=current_app.extensions["school.follower"],
         most_bytes=settings.max_upload_mib * 1024 * 1024,
         signing_keys=tuple(settings.signing_keys),
         keys=settings.encryption_keys,
         both_for=settings.both_for,
         scanner_url=settings.clamav_url,
+        school_bytes=settings.school_quota_mib * 1024 * 1024,
+        person_bytes=settings.person_quota_mib * 1024 * 1024,
+        trash_days=settings.trash_days,
     )
 
 

@@ -35,6 +35,7 @@ from school.db import db
 from school.demo.story import PASSWORD, STAFF, tell_story
 from school.errors import DomainError
 from school.files.cli import files as files_commands
+from school.files.service.moving.telling import reminder_line
 from school.roster.cli import import_command, undo_command
 from school.roster.cli import list_command as roster_list_command
 from school.web.health import CHECKS
@@ -120,12 +121,20 @@ def serve(host: str | None, port: int | None) -> None:
     if worker:
         worker.start(alone=True)
     shown = f"[{host}]" if ":" in host else host
+    _tell_of_moved_files()
     click.echo(f"Schoolhouse runs on http://{shown}:{port}  (Ctrl+C stops it)")
     try:
         server.run()
     finally:
         if worker:
             worker.stop()
+
+
+def _tell_of_moved_files() -> None:
+    """Whoever starts the program with the address of before is told so; files are found anyway."""
+    line = reminder_line()
+    if line:
+        click.echo(line, err=True)
 
 
 def _sockets(host: str, port: int) -> list[socket.socket]:
@@ -182,6 +191,7 @@ def worker() -> None:
     """Run background jobs, as a process of its own."""
     runner = Worker(_app())
     runner.start(alone=False)
+    _tell_of_moved_files()
     click.echo("The worker waits for jobs.  (Ctrl+C stops it)")
     try:
         runner.wait()

@@ -52,6 +52,10 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[datetime]:
+        return datetime
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
@@ -142,6 +146,12 @@ def take_turn(session: Session, name: str) -> None:
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
     else:
         take_write_lock(session)
+
+
+def changes_one(statement: sa.Update | sa.Delete) -> bool:
+    """Compare and swap: whether it changed its one row, or somebody else was faster."""
+    done = db.session.execute(statement, execution_options={"synchronize_session": False})
+    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
 
 
 @event.listens_for(SchoolSession, "before_flush")

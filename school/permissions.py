@@ -27,7 +27,10 @@ class Permission(StrEnum):
     CLASS_EDIT = "class:edit"
     FILE_VIEW = "file:view"
     FILE_UPLOAD = "file:upload"
+    FILE_SHARE = "file:share"
     FILE_ARCHIVE = "file:archive"
+    FILE_DELETE = "file:delete"
+    FILE_HOLD = "file:hold"
     ROSTER_IMPORT = "roster:import"
     HISTORY_VIEW = "history:view"
     HISTORY_UNDO = "history:undo"
@@ -59,6 +62,7 @@ _TEACHER = frozenset(
         P.CLASS_VIEW,
         P.FILE_VIEW,
         P.FILE_UPLOAD,
+        P.FILE_SHARE,
         P.MEDICAL_VIEW,
     }
 )
@@ -71,6 +75,7 @@ _REGISTRAR = _TEACHER | {
     P.GUARDIAN_EDIT,
     P.CLASS_EDIT,
     P.FILE_ARCHIVE,
+    P.FILE_DELETE,
     P.ROSTER_IMPORT,
     P.HISTORY_VIEW,
     P.HISTORY_UNDO,
@@ -80,6 +85,7 @@ _ADMINISTRATOR = _REGISTRAR | {
     P.MEMBER_INVITE,
     P.MEMBER_EDIT,
     P.SCHOOL_SETTINGS,
+    P.FILE_HOLD,
     P.API_TOKEN,
 }
 

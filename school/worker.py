@@ -21,7 +21,10 @@ from huey.consumer import Consumer
 from school.accounts.service.attempts import forget_old_attempts
 from school.db import db
 from school.files.service.reconciling import plan_reconcile
+from school.files.service.recounting import plan_count
+from school.files.service.retention import plan_retention
 from school.files.service.scanning import plan_nightly_scan
+from school.files.service.trashing import plan_purge
 from school.jobs import queue
 from school.mail.service import forget_old_texts
 from school.roster.service import kept  # noqa: F401 - says which uploads are still wanted
@@ -144,6 +147,9 @@ def keep_house(app: Flask) -> HouseKept:
     forget_old_texts()
     plan_reconcile()
     in_every_school(plan_nightly_scan)
+    in_every_school(plan_count)
+    in_every_school(plan_retention)
+    in_every_school(plan_purge)
     return HouseKept(
         sweep_sessions(app),
         forget_old_attempts(),

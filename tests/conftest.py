@@ -119,6 +119,7 @@ def _clean(request: pytest.FixtureRequest) -> Iterator[None]:
     app: Flask = request.getfixturevalue("app")
     with app.app_context():
         cache.clear()
+        app.extensions["school.follower"].rest()
         yield
         db.session.remove()
     _empty(app)

@@ -50,6 +50,11 @@ PAGES: dict[str, tuple[str | None, str]] = {
     "imports": ("ingrid.solberg", "/imports"),
     "import-columns": ("ingrid.solberg", "{columns}"),
     "import-preview": ("ingrid.solberg", "{preview}"),
+    "files": ("amara.okafor", "/files"),
+    "files-mine": ("amara.okafor", "/files/mine"),
+    "files-school": ("yusuf.demir", "/files/school"),
+    "files-found": ("amara.okafor", "/files?q=re&kind=pdf"),
+    "space": ("ingrid.solberg", "/files/usage"),
     "people": ("ingrid.solberg", "/people"),
     "permissions": ("ingrid.solberg", "/permissions"),
     "api-tokens": ("ingrid.solberg", "/api-tokens"),
@@ -79,7 +84,7 @@ def places(page: Page, base: str) -> Iterator[tuple[str, str]]:
     student = page.locator("table th[scope=row] a").first.get_attribute("href") or ""
     yield "student", student
     page.goto(f"{base}{student}/files")
-    files = page.locator("a[href^='/files/']")
+    files = page.locator("table a[href^='/files/']:not([href*='/folders/'])")
     yield (
         "file",
         (files.first.get_attribute("href") or "").split("/download")[0]

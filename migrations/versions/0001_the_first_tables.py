@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("is_demo", sa.Boolean(), nullable=False),
         sa.Column("phone", sa.String(length=60), nullable=True),
+        sa.Column("allows_links", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -392,6 +393,11 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("parent_id", sa.Uuid(), nullable=True),
         sa.Column("name", sa.String(length=150), nullable=False),
+        sa.Column(
+            "sort_name",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("trashed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trashed_by_name", sa.String(length=200), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -419,7 +425,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_folder_parent",
         "folder",
-        ["school_id", "owner_kind", "owner_id", "parent_id", "name", "id"],
+        ["school_id", "parent_id", "owner_kind", "owner_id", "sort_name", "id"],
         unique=False,
     )
     op.create_table(
@@ -430,7 +436,14 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("purpose", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=150), nullable=False),
+        sa.Column(
+            "sort_name",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("current_version", sa.Integer(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("folder_id", sa.Uuid(), nullable=True),
         sa.Column("trashed_at", sa.DateTime(timezone=True), nullable=True),
@@ -457,7 +470,19 @@ def upgrade() -> None:
     op.create_index(
         "ix_file_folder",
         "file",
-        ["school_id", "owner_kind", "owner_id", "folder_id", "name", "id"],
+        ["school_id", "folder_id", "owner_kind", "owner_id", "sort_name", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_file_folder_changed",
+        "file",
+        ["school_id", "folder_id", "owner_kind", "owner_id", "changed_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_file_folder_size",
+        "file",
+        ["school_id", "folder_id", "owner_kind", "owner_id", "size_bytes", "id"],
         unique=False,
     )
     op.create_index(
@@ -1436,6 +1461,7 @@ def upgrade() -> None:
             sa.String(length=200).with_variant(sa.String(length=200, collation="C"), "postgresql"),
             nullable=False,
         ),
+        sa.Column("envelope", sa.String(length=128), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -1474,7 +1500,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "step IN ('copying', 'comparing', 'soaking', 'deleting', 'done', 'rolled_back')",
+            "step IN ('copying', 'comparing', 'soaking', 'deleting', 'done', 'rolling_back',"
+            " 'rolled_back')",
             name=op.f("ck_storage_move_step_known"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_storage_move")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -23,6 +24,9 @@ from school.admin import queries
 from school.audit.log import record_platform
 from school.db import db, take_write_lock, transaction
 from school.errors import Conflict
+from school.files.models import HolderKind
+from school.files.service import quotas
+from school.files.service.quotas import Standing
 from school.jobs.queue import enqueue
 from school.mail.models import MailMessage, MailState
 from school.mail.service import JOB as MAIL_JOB
@@ -98,6 +102,21 @@ def invite_administrator(school: School, email: str, *, display_name: str, by: P
     """Somebody to look after a school. Opens its own transaction, inside that school."""
     with outside_schools(), school_scope(school.id), transaction():
         invite(email, role=Role.ADMINISTRATOR, display_name=display_name, by=by)
+
+
+def space_of(school_id: UUID) -> Standing:
+    """How much of its space a school has used."""
+    with outside_schools(), school_scope(school_id):
+        return quotas.list_standings(None)[0]
+
+
+def limit_space(school_id: UUID, limit_bytes: int | None) -> None:
+    """Give a school a limit of its own; None: as usual, 0: none. Opens its own transaction,
+    inside that school."""
+    with outside_schools(), school_scope(school_id), transaction():
+        quotas.set_limit(HolderKind.SCHOOL, school_id, limit_bytes)
+        details = {"limit_bytes": limit_bytes}
+        record_platform("school.space_limited", "school", school_id, details=details)
 
 
 def take_platform_from(user: User, *, by: Person) -> None:

@@ -20,6 +20,7 @@ from school.accounts.service import add_member, make_user
 from school.admin.service import found_school, furnish
 from school.audit.actor import Actor, acting_as
 from school.db import db, transaction
+from school.demo.files import fill_folders
 from school.demo.people import DemoStudent, invent_students
 from school.files.models import OwnerKind
 from school.files.service import keeping as files
@@ -137,6 +138,7 @@ def _live(accounts: dict[str, User]) -> None:
         students.move_to_class([some[4].id, some[5].id], other, clock.today())
     _keep_files(some, accounts)
     _know_family(some[0], accounts)
+    fill_folders(some[0], accounts, on=_on, draw=_document)
     _admit_newcomers(office)
     with _on(6, 14, 5, head), transaction():
         students.archive_students([some[22].id, some[23].id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from dataclasses import asdict
 from uuid import UUID
@@ -15,8 +16,17 @@ from school.accounts.cli import choose_school
 from school.db import db, transaction
 from school.errors import NotFound
 from school.files.queries import list_all_files
+from school.files.service.families import MIB
+from school.files.service.moving.beginning import Plan, begin, plan_move
+from school.files.service.moving.books import SOAK_DAYS, Books, take_move
+from school.files.service.moving.running import finish as finish_move
+from school.files.service.moving.running import go_on, roll_back
+from school.files.service.moving.telling import facts_of, is_stuck, lines_of
 from school.files.service.outbox import Waiting, waiting
+from school.files.service.quotas import Standing, list_standings
 from school.files.service.reconciling import Outcome, distrust, reconcile, trust
+from school.files.service.recounting import Drift, recount
+from school.files.service.retention import amount_of, limits_of, list_rules, retain
 from school.files.service.scanning import scan_waiting
 from school.files.service.sealing import rewrap
 from school.files.service.shelf import shelf
@@ -80,6 +90,45 @@ def scan_command(slug: str | None, *, as_json: bool) -> None:
         else f"{total['clean']:,} clean, {total['infected']:,} with a virus, {total['held']:,} "
         "still held back."
     )
+
+
+@files.command("usage")
+@click.option("--school", "slug", help="Only this school (its short name).")
+@click.option("--recount", "mends", is_flag=True, help="Put right what drifted, too.")
+@click.option("--json", "as_json", is_flag=True, help="One object per line for machines.")
+def usage_command(slug: str | None, *, mends: bool, as_json: bool) -> None:
+    """Say how much space each school takes up, and compare the counters with what they count.
+
+    Ends with 1 when a counter had drifted and was not put right.
+    """
+    is_clean = True
+    for school_id in _school_ids(slug):
+        with school_scope(school_id):
+            drifts = recount(dry_run=not mends)
+            click.echo(_usage_line(list_standings(None)[0], drifts, as_json=as_json))
+        db.session.remove()
+        is_clean = is_clean and (mends or not drifts)
+    if not is_clean:
+        raise click.exceptions.Exit(1)
+
+
+def _usage_line(school: Standing, drifts: list[Drift], *, as_json: bool) -> str:
+    if as_json:
+        told = {
+            "school": school.holder_id,
+            "used_bytes": school.used_bytes,
+            "limit_bytes": school.limit_bytes or None,
+            "drifts": [drift._asdict() for drift in drifts],
+        }
+        return json.dumps(told, default=str)
+    limit = f" of {school.limit_bytes:,}" if school.limit_bytes else ""
+    lines = [f"{school.holder_id}  {school.used_bytes:,}{limit} bytes"]
+    lines += [
+        f"  {drift.kind} {drift.holder_id}: counted {drift.counted_bytes:,} bytes, there are "
+        f"{drift.actual_bytes:,}"
+        for drift in drifts
+    ]
+    return "\n".join(lines)
 
 
 @files.command("backlog")
@@ -161,6 +210,33 @@ def _outcome_lines(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
+@files.command("retention")
+@click.option("--school", "slug", help="Only this school (its short name).")
+@click.option("--dry-run", is_flag=True, help="Only say what would be let go.")
+@click.option("--json", "as_json", is_flag=True, help="One object per school for machines.")
+def retention_command(slug: str | None, *, dry_run: bool, as_json: bool) -> None:
+    """Let older versions go, as each school's rules say; every night this is done by itself."""
+    for school_id in _school_ids(slug):
+        with school_scope(school_id):
+            rules = [limits_of(rule) for rule in list_rules()]
+            amounts = [(limits.purpose, amount_of(limits)) for limits in rules]
+            db.session.rollback()
+            done = None if dry_run else retain()
+        db.session.remove()
+        if as_json:
+            would = [{"purpose": purpose, **amount._asdict()} for purpose, amount in amounts]
+            said = {"school": str(school_id), "rules": would, "done": done and asdict(done)}
+            click.echo(json.dumps(said))
+            continue
+        for purpose, amount in amounts:
+            click.echo(
+                f"{school_id}  {purpose}: {amount.versions:,} versions of {amount.files:,} files, "
+                f"{amount.bytes:,} bytes {'would go' if dry_run else 'to go'}"
+            )
+        if done:
+            click.echo(f"{school_id}  {done.versions:,} versions let go.")
+
+
 @files.command("distrust")
 def distrust_command() -> None:
     """After a database was restored: let `reconcile` report only, until `files trust`."""
@@ -179,6 +255,89 @@ def trust_command() -> None:
         if was_distrusted
         else "The database was trusted already; nothing changed."
     )
+
+
+@files.command("migrate")
+@click.option("--to", "url", help="Where files are to lie, written like STORAGE_URL.")
+@click.option("--dry-run", is_flag=True, help="With --to: only look whether it could begin.")
+@click.option("--resume", is_flag=True, help="Go on where the last command was cut off.")
+@click.option("--finish", is_flag=True, help="After the soak: empty the old storage.")
+@click.option("--rollback", is_flag=True, help="Back to the old storage; empty the new one.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0.1), default=None, help="At most so many MiB a second."
+)
+@click.option(
+    "--soak-days",
+    type=click.IntRange(min=0),
+    default=SOAK_DAYS,
+    show_default=True,
+    help="With --to: how long the old storage keeps everything after reading was switched.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One object for machines.")
+def migrate_command(
+    url: str | None,
+    rate: float | None,
+    soak_days: int,
+    *,
+    dry_run: bool,
+    resume: bool,
+    finish: bool,
+    rollback: bool,
+    as_json: bool,
+) -> None:
+    """Move all files to another storage while the school works; without options: how far it is.
+
+    Ends with 1 when something is in the way. See docs/administrators/moving-storage.md.
+    """
+    if sum((url is not None, resume, finish, rollback)) > 1 or (dry_run and url is None):
+        raise click.UsageError("Give one of --to, --resume, --finish and --rollback.")
+    if dry_run and url is not None:
+        _tell_plan(plan_move(url), as_json=as_json)
+        return
+    if url is not None:
+        begin(url, soak_days=soak_days)
+    act = finish_move if finish else roll_back if rollback else go_on
+    if url is not None or resume or finish or rollback:
+        act(rate_mib_per_s=rate or 0, say=_silent if as_json else _draw_move)
+    _tell_move(as_json=as_json)
+
+
+def _tell_plan(plan: Plan, *, as_json: bool) -> None:
+    click.echo(
+        json.dumps(plan._asdict())
+        if as_json
+        else f"{plan.objects:,} objects ({plan.bytes / MIB:,.0f} MiB) would move from "
+        f"{plan.source_url} to {plan.target_url}, called “{plan.target}”. Nothing was changed."
+    )
+
+
+def _tell_move(*, as_json: bool) -> None:
+    move = take_move()
+    if move is None:
+        raise NotFound("No files were ever moved. Begin with --to ADDRESS.")
+    click.echo(
+        json.dumps(facts_of(move), default=str) if as_json else "\n".join(lines_of(move))
+    )
+    if is_stuck(move):
+        raise click.exceptions.Exit(1)
+
+
+def _draw_move(books: Books) -> None:
+    """A bar on one line of a terminal; a log gets nothing of it."""
+    if not sys.stderr.isatty():
+        return
+    share = books.done / max(books.total, 1)
+    bar = "#" * round(30 * share)
+    click.echo(
+        f"\r{books.stage:<9} [{bar:<30}] {books.done:,} of {books.total:,} objects, "
+        f"{books.done_bytes / MIB:,.0f} MiB",
+        nl=share >= 1,
+        err=True,
+    )
+
+
+def _silent(_books: Books) -> None:
+    return
 
 
 @files.command("list")

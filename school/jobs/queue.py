@@ -20,7 +20,7 @@ from school.cache import cache
 from school.db import after_commit, db, transaction
 from school.errors import DomainError
 from school.faults import name_fault
-from school.jobs.models import Job, JobState
+from school.jobs.models import FINISHED, Job, JobState
 from school.tenancy.scope import find_school_id, school_scope
 
 log = structlog.get_logger(__name__)
@@ -67,6 +67,30 @@ def enqueue(kind: str, *, delay_s: int = 0, **payload: Any) -> Job:
     if delay_s == 0:
         after_commit(lambda: _carry(job.id))
     return job
+
+
+def enqueue_within(kind: str, after: timedelta, **payload: Any) -> None:
+    """See to it that a job of this kind waits for the school in scope (or for none), to begin after
+    that time at the latest. In the caller's transaction."""
+    waiting = db.session.scalar(
+        sa.select(Job.id).where(
+            Job.kind == kind,
+            Job.school_id == find_school_id(),
+            Job.state == JobState.WAITING,
+            Job.run_at <= clock.now() + after,
+        )
+    )
+    if waiting is None:
+        enqueue(kind, delay_s=int(after.total_seconds()), **payload)
+
+
+def find_unfinished(kind: str) -> UUID | None:
+    """A job of this kind for the school in scope (or for none) that waits or is under way."""
+    return db.session.scalar(
+        sa.select(Job.id).where(
+            Job.kind == kind, Job.school_id == find_school_id(), Job.state.not_in(FINISHED)
+        )
+    )
 
 
 def _carry(job_id: UUID) -> None:

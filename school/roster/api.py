@@ -6,7 +6,7 @@ import io
 from typing import Any
 from uuid import UUID
 
-from flask import current_app, url_for
+from flask import url_for
 
 from school.db import db, transaction
 from school.jobs.models import Job
@@ -17,7 +17,6 @@ from school.roster.models import RosterImport, RosterRow
 from school.roster.service import staging, uploads
 from school.roster.service.reporting import plain_counts
 from school.roster.sheet.problems import Problem
-from school.storage.protocol import StorageProvider
 from school.web.access import requires, the_person
 from school.web.api import (
     VERSION_HEADERS,
@@ -30,6 +29,7 @@ from school.web.api import (
 )
 from school.web.idempotency import idempotent, idempotent_upload
 from school.web.pagination import Place
+from school.web.storage import storage_in_use
 
 P = Permission
 Said = dict[str, Any]
@@ -39,11 +39,6 @@ imports = Endpoints(
 )
 _PLAIN = ("id", "version", "filename", "size_bytes", "sha256", "state", "refusal", "encoding")
 _ROW = ("outcome", "is_blocked", "is_left_out", "student_id")
-
-
-def _storage() -> StorageProvider:
-    provider: StorageProvider = current_app.extensions["school.storage"]
-    return provider
 
 
 @imports.route("/imports", methods=["POST"])
@@ -60,7 +55,7 @@ def upload() -> Answer:
     size = sent.stream.seek(0, io.SEEK_END)
     sent.stream.seek(0)
     imported = uploads.receive(
-        _storage(), sent.stream, filename=sent.filename or "", size_bytes=size
+        storage_in_use(), sent.stream, filename=sent.filename or "", size_bytes=size
     )
     said, headers = _one(imported)
     return said, {**headers, "Location": url_for("api_imports.show", import_id=imported.id)}
@@ -134,7 +129,7 @@ def discard(import_id: UUID) -> Answer:
     with transaction():
         staging.discard(import_id)
         imported = staging.get_import(import_id)
-        uploads.forget_file(_storage(), imported)
+        uploads.forget_file(storage_in_use(), imported)
         db.session.flush()
     return _one(imported)
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import current_app
-
 from school.db import transaction
 from school.errors import Conflict
 from school.jobs.queue import handler, progress
 from school.roster.models import ImportState
 from school.roster.service import committing, repairing, staging, undoing, uploads
-from school.storage.protocol import StorageProvider
-
-
-def _storage() -> StorageProvider:
-    provider: StorageProvider = current_app.extensions["school.storage"]
-    return provider
+from school.web.storage import storage_in_use
 
 
 @handler(uploads.STAGE)
@@ -26,7 +19,7 @@ def stage(import_id: str) -> dict[str, Any]:
     imported = staging.get_import(UUID(import_id))
     if imported.state not in staging.OPEN_STATES:
         return {"state": imported.state}
-    with uploads.fetched(_storage(), imported) as path:
+    with uploads.fetched(storage_in_use(), imported) as path:
         imported = staging.stage(imported.id, path, tell=progress)
     with transaction():
         repairing.lay_over(imported.id)

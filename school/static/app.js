@@ -12,6 +12,7 @@
   };
   const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const token = (form) => form?.querySelector('[name="csrf_token"]')?.value;
+  window.schoolhouse = { all, fill, say, token, typing };
   const on = (type, selector, act, options) =>
     document.addEventListener(type, (event) => {
       const element = event.target.closest?.(selector);
@@ -182,131 +183,6 @@
     if (first && !document.querySelector("[autofocus]")) first.focus({ preventScroll: false });
   };
 
-  /* ── sending files: one request each, with a bar, cancel and again ── */
-  const uploads = () => {
-    for (const form of all("[data-upload]:not([data-ready])")) {
-      form.dataset.ready = "";
-      const field = form.querySelector("input[type=file]");
-      const send = form.querySelector("[data-upload-send]");
-      const list = form.parentElement.querySelector("[data-uploads]");
-      const queue = [];
-      let busy = false;
-      let went = 0;
-      send.hidden = true;
-
-      const one = (item) => new Promise((done) => {
-        const { file, row } = item;
-        const bar = row.querySelector("progress");
-        const state = row.querySelector("[data-state]");
-        const cancel = row.querySelector("[data-cancel]");
-        const again = row.querySelector("[data-again]");
-        const words = form.dataset;
-        const began = performance.now();
-        const body = new FormData();
-        for (const input of all("input[type=hidden]", form)) body.append(input.name, input.value);
-        body.append(field.name, file, file.name);
-        const request = new XMLHttpRequest();
-        let told = 0;
-
-        const end = (text, good) => {
-          state.textContent = text;
-          state.classList.toggle("err", !good);
-          bar.hidden = true;
-          cancel.hidden = true;
-          again.hidden = good;
-          if (!good) say(`${file.name}: ${text}`);
-          row.dataset.state = good ? "done" : "failed";
-          done(good);
-        };
-        request.upload.addEventListener("progress", (event) => {
-          if (!event.lengthComputable) return;
-          const part = event.loaded / event.total;
-          const percent = Math.floor(part * 100);
-          const left = Math.round((performance.now() - began) / 1000 * (1 - part) / Math.max(part, 0.001));
-          const mb = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
-          bar.value = percent;
-          const pieces = [`${percent}%`, fill(words.wordsOf, { sent: mb(event.loaded), all: mb(event.total) })];
-          if (left > 90) pieces.push(fill(words.wordsMinutes, { m: Math.round(left / 60) }));
-          else if (left > 2) pieces.push(fill(words.wordsLeft, { s: left }));
-          state.textContent = pieces.join(" · ");
-          if (Math.floor(percent / 25) > told) {
-            told = Math.floor(percent / 25);
-            say(fill(words.wordsSent, { name: file.name, p: told * 25 }));
-          }
-        });
-        request.addEventListener("load", () => {
-          if (request.status >= 200 && request.status < 300) { end(words.wordsDone, true); return; }
-          let reason = request.status === 413 ? words.wordsLarge : words.wordsFailed;
-          try { reason = JSON.parse(request.responseText).detail || reason; } catch { /* not JSON: our own words */ }
-          end(reason, false);
-        });
-        request.addEventListener("error", () => end(words.wordsLost, false));
-        request.addEventListener("timeout", () => end(words.wordsLost, false));
-        request.addEventListener("abort", () => end(words.wordsCancelled, false));
-        cancel.addEventListener("click", () => request.abort(), { once: true });
-        again.addEventListener("click", () => {
-          again.hidden = true; cancel.hidden = false; bar.hidden = false; bar.value = 0;
-          queue.push(item);
-          work();
-        }, { once: true });
-        request.open("POST", form.action);
-        request.setRequestHeader("Accept", "application/json");
-        if (token(form)) request.setRequestHeader("X-CSRFToken", token(form));
-        request.send(body);
-      });
-
-      const work = async () => {
-        if (busy) return;
-        busy = true;
-        while (queue.length) if (await one(queue.shift())) went += 1;
-        busy = false;
-        if (went && form.dataset.uploadList) refresh();
-        went = 0;
-      };
-      const refresh = () => {
-        const id = `#${CSS.escape(form.dataset.uploadList)}`;
-        window.htmx.ajax("GET", location.href, { target: id, select: id, swap: "outerHTML" });
-        for (const row of all('[data-state="done"].up', list)) row.remove();
-        list.hidden = list.childElementCount === 0;
-      };
-      const take = (files) => {
-        for (const file of files) {
-          const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
-          row.querySelector("[data-name]").textContent = file.name;
-          row.querySelector("progress").setAttribute("aria-label", file.name);
-          const cancel = row.querySelector("[data-cancel]");
-          cancel.setAttribute("aria-label", `${cancel.getAttribute("aria-label")}: ${file.name}`);
-          list.append(row);
-          queue.push({ file, row });
-        }
-        list.hidden = list.childElementCount === 0;
-        work();
-      };
-
-      field.addEventListener("change", () => {
-        if (form.hasAttribute("data-upload-list")) { take(field.files); field.value = ""; } else form.requestSubmit();
-      });
-      for (const type of ["dragenter", "dragover"]) {
-        form.addEventListener(type, (event) => { event.preventDefault(); form.classList.add("is-over"); });
-      }
-      form.addEventListener("dragleave", (event) => {
-        if (!form.contains(event.relatedTarget)) form.classList.remove("is-over");
-      });
-      form.addEventListener("drop", (event) => {
-        event.preventDefault();
-        form.classList.remove("is-over");
-        if (!event.dataTransfer.files.length) return;
-        if (form.hasAttribute("data-upload-list")) { take(event.dataTransfer.files); return; }
-        field.files = event.dataTransfer.files;
-        form.requestSubmit();
-      });
-      document.addEventListener("paste", (event) => {
-        const files = event.clipboardData?.files;
-        if (files?.length && form.hasAttribute("data-upload-list") && !typing(event.target)) take(files);
-      });
-    }
-  };
-
   /* ── grids: arrows and Enter move between cells, a column can be pasted ── */
   const grids = () => {
     const cells = (grid) => all("tbody tr", grid)
@@ -391,7 +267,11 @@
   /* ── charts read the table beside them, so the numbers exist without script too ── */
   const charts = () => {
     const canvases = all("canvas[data-table]");
-    if (!canvases.length || !window.Chart) return;
+    if (!canvases.length) return;
+    if (!window.Chart) {  // it comes after this script
+      window.addEventListener("load", () => { if (window.Chart) charts(); }, { once: true });
+      return;
+    }
     const colour = (look, property = "color") => {
       const probe = document.createElement("span");
       probe.className = look;
@@ -494,10 +374,9 @@
     if (ctx?.request && value && !/^(get|head)$/i.test(ctx.request.method)) ctx.request.headers["X-CSRFToken"] = value;
   });
 
-  const begin = () => { search(); menus(); ticks(); undo(); theme(); passwords(); faults(); uploads(); grids(); unsaved(); jobs(); charts(); retries(); refusals(); sendingAgain(); };
+  const begin = () => { search(); menus(); ticks(); undo(); theme(); passwords(); faults(); grids(); unsaved(); jobs(); charts(); retries(); refusals(); sendingAgain(); };
   document.addEventListener("htmx:after:settle", () => {
     undo();
-    uploads();
     for (const button of all("[data-show-password]")) button.hidden = false;
   });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();

@@ -23,6 +23,11 @@ class StorageError(Exception):
         self.key = key
 
 
+def describe(error: BaseException) -> str:
+    """Its kind and what it says: for rows and lines that operators read."""
+    return f"{type(error).__name__}: {error}"
+
+
 class NotFound(StorageError):
     pass
 

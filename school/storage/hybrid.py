@@ -2,7 +2,8 @@
 
 Writing goes to the first alone; who uses this layer copies the objects to the others afterwards
 (the same keys, written once like everywhere). Reading asks one after the other, and goes on with
-the next in the middle of an object when a provider breaks off.
+the next in the middle of an object when a provider breaks off. A place that is being emptied is
+still read from, last, and gets nothing new.
 
 Every place has etags of its own: one that `stat` gave fits the place that answered.
 """
@@ -23,10 +24,17 @@ T = TypeVar("T")
 
 
 class HybridStorage:
-    """`members`: the one that commits, then those with copies, in the order they are asked."""
+    """`members` in the order they are asked: the one that commits, those with copies (both are
+    `keepers`), and the one that is `leaving`."""
 
-    def __init__(self, primary: StorageProvider, *copies: StorageProvider) -> None:
-        self.members = (primary, *copies)
+    def __init__(
+        self,
+        primary: StorageProvider,
+        *copies: StorageProvider,
+        leaving: StorageProvider | None = None,
+    ) -> None:
+        self.keepers = (primary, *copies)
+        self.members = self.keepers if leaving is None else (*self.keepers, leaving)
         self.name = primary.name
         self.caps: Capabilities = primary.caps
         self._primary = primary
@@ -137,6 +145,11 @@ class HybridStorage:
 def members_of(provider: StorageProvider) -> Sequence[StorageProvider]:
     """The providers behind this one, the one that commits first."""
     return provider.members if isinstance(provider, HybridStorage) else (provider,)
+
+
+def keepers_of(provider: StorageProvider) -> Sequence[StorageProvider]:
+    """Those where every object belongs, the one that commits first."""
+    return provider.keepers if isinstance(provider, HybridStorage) else (provider,)
 
 
 def _worst(faults: Sequence[StorageError]) -> StorageError:

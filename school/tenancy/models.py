@@ -37,6 +37,8 @@ class School(Versioned, Timestamps, Base):
     status: Mapped[str] = mapped_column(sa.String(16), default=SchoolStatus.ACTIVE)
     is_demo: Mapped[bool] = mapped_column(default=False)
     phone: Mapped[str | None] = mapped_column(sa.String(60))
+    # Whoever holds a link may open what was shared by it, without an account.
+    allows_links: Mapped[bool] = mapped_column(default=False)
 
 
 class TenantMixin:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,13 @@ def init_formats(app: Flask) -> None:
     """Make the filters known to every template."""
     app.jinja_env.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.filters.update(
-        day=day, moment=moment, size=size, initials=initials, tint=tint, age=age
+        day=day,
+        moment=moment,
+        last_day=last_day,
+        size=size,
+        initials=initials,
+        tint=tint,
+        age=age,
     )
 
 
@@ -67,6 +73,11 @@ def moment(value: datetime | None) -> str:
         return ""
     local = _local(value)
     return f"{day(local.date())}, {format_time(local, 'HH:mm', rebase=False)}"
+
+
+def last_day(end: datetime | None) -> str:
+    """'Monday 30 November' for what ends with that day, at midnight after it."""
+    return day(_local(end - timedelta(seconds=1)).date()) if end else ""
 
 
 def iso(value: datetime) -> str:

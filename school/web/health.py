@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, current_app, jsonify
+from sqlalchemy.exc import DBAPIError
 
 from school.cache import cache
 from school.db import db
 from school.web.access import public
+from school.web.storage import storage_in_use
 
 bp = Blueprint("health", __name__)
 
@@ -59,7 +61,12 @@ def _cache_answers() -> bool:
 
 
 def _storage_answers() -> bool:
-    return bool(current_app.extensions["school.storage"].healthcheck(timeout_s=2.0).ok)
+    try:
+        provider = storage_in_use()
+    except DBAPIError:
+        # That the database is away is told by its own check.
+        provider = current_app.extensions["school.storage"]
+    return bool(provider.healthcheck(timeout_s=2.0).ok)
 
 
 def _migrations_at_head() -> bool:

@@ -20,14 +20,14 @@ from schemathesis.config import SchemathesisConfig
 
 from school.db import transaction
 from school.files import queries
-from school.files.service import keeping
+from school.files.service import folders, keeping, trashing
 from school.students.queries import get_student
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from tests.api.conftest import Family, Make, Program
 from tests.factories.files import make_file
 
-OPERATIONS = 30
+OPERATIONS = 36
 # Asked after the operation that ends their record, or never at the right moment.
 TOO_LATE = {
     "GET /api/v1/students/{student_id}/guardians/{link_id}",
@@ -44,6 +44,9 @@ def things(app: Flask, family: Family, school: School, program: Make, run_jobs: 
     """Real ids for the places of every path, so that requests reach the work behind."""
     with school_scope(school.id):
         file_id = str(make_file(get_student(UUID(family.student_id))).id)
+        with transaction():
+            spot = queries.Spot("student", UUID(family.student_id))
+            folder_id = str(folders.make_folder(spot, "Reports").id)
     sent = {"file": (io.BytesIO(ROSTER), "roster.csv")}
     import_id = program().post("/imports", data=sent).json["id"]
     run_jobs()
@@ -52,6 +55,7 @@ def things(app: Flask, family: Family, school: School, program: Make, run_jobs: 
         "guardian_id": family.guardian_id,
         "link_id": family.link_id,
         "file_id": file_id,
+        "folder_id": folder_id,
         "import_id": import_id,
     }
 
@@ -108,9 +112,11 @@ def ask_all(app: Flask, call: Program, mode: GenerationMode, prepare: Any, skip:
 
 
 def take_out(school: School, things: dict[str, str]) -> None:
-    """The file, should an earlier request have put it away: then it cannot be changed."""
+    """The file, should an earlier request have put it away or deleted it: then it cannot be
+    changed."""
     with school_scope(school.id), transaction():
-        keeping.restore_file(queries.get_file(UUID(things["file_id"])))
+        file = trashing.take_out(queries.get_file(UUID(things["file_id"])))
+        keeping.restore_file(file)
 
 
 def test_requests_as_described_are_answered_as_described(

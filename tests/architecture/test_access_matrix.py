@@ -10,7 +10,7 @@ import io
 import re
 import tempfile
 import uuid
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
+from school import clock
 from school.academics.service import create_class
 from school.accounts.models import ApiToken
 from school.audit import log
 from school.db import db, transaction
-from school.files.service import keeping
+from school.files.models import File, Folder, HoldTarget, Share, Upload
+from school.files.queries import Spot
+from school.files.service import folders, holding, keeping, sharing, trashing
 from school.mail.models import MailMessage
 from school.permissions import ROLE_PERMISSIONS, Permission, Role
 from school.roster.models import RosterImport
@@ -38,6 +41,10 @@ from tests.roster.conftest import HEADINGS, stage_file
 OPEN = {"static", "health.healthz", "health.readyz"}
 # Answers that show or change nothing of the object asked for.
 CLOSED = {302, 303, 400, 401, 403, 404, 405, 409, 410, 412, 415, 422, 428, 429}
+
+
+FAMILY = {"student_id", "guardian_id", "file_id", "folder_id", "share_id"}
+"""Things of a family that another family never sees."""
 
 
 def furnish(school: School) -> dict[str, Any]:
@@ -61,7 +68,8 @@ def furnish(school: School) -> dict[str, Any]:
             token = ApiToken(user_id=owner.id, name=canary, secret_hash="0" * 64, scopes=[])
             change_set = log.open_change_set("student.archive", canary)
             letter = MailMessage(to_address=owner.email, subject=canary, body=canary)
-            db.session.add_all([link, token, letter])
+            upload = _begun_upload(owner.id, student.id, canary)
+            db.session.add_all([link, token, letter, upload])
             db.session.flush()
             event = log.record(
                 "student.changed",
@@ -76,6 +84,12 @@ def furnish(school: School) -> dict[str, Any]:
             owner_id=student.id,
             filename=f"{canary}.txt",
         )
+        trashed = _thrown_away(student.id, f"{canary}-gone.txt")
+        with transaction():
+            trashing.trash_file(trashed)
+            hold = holding.place_hold(HoldTarget.FILE, trashed.id, canary)
+            holding.lift_hold(holding.place_hold(HoldTarget.STUDENT, student.id, canary).id)
+        folder, share = shared_folder(student.id, canary, owner.id)
         roster = staged_import(canary)
         assert db.session.query(Gender).count() == 3
     return {
@@ -83,6 +97,10 @@ def furnish(school: School) -> dict[str, Any]:
         "guardian_id": guardian.id,
         "class_id": school_class.id,
         "file_id": file.id,
+        "folder_id": folder.id,
+        "share_id": share.id,
+        "upload_id": upload.id,
+        "hold_id": hold.id,
         "link_id": link.id,
         "field_id": field.id,
         "import_id": roster.id,
@@ -100,6 +118,33 @@ def furnish(school: School) -> dict[str, Any]:
         "message_id": letter.id,
         "canary": canary,
     }
+
+
+def _begun_upload(user_id: uuid.UUID, student_id: uuid.UUID, name: str) -> Upload:
+    return Upload(
+        id=uuid.uuid4(),
+        user_id=user_id,
+        owner_kind="student",
+        owner_id=student_id,
+        purpose="document",
+        filename=name,
+        length_bytes=5,
+        expires_at=clock.now() + timedelta(days=1),
+    )
+
+
+def _thrown_away(student_id: uuid.UUID, name: str) -> File:
+    return keeping.store_upload(
+        io.BytesIO(b"gone"), owner_kind="student", owner_id=student_id, filename=name
+    )
+
+
+def shared_folder(student_id: uuid.UUID, name: str, user_id: uuid.UUID) -> tuple[Folder, Share]:
+    """A folder of the student's, shared with this person."""
+    with transaction():
+        folder = folders.make_folder(Spot("student", student_id), name)
+        share = sharing.share(folder, sharing.Grant(user_id=user_id))
+    return folder, share
 
 
 def staged_import(canary: str, rows: int = 1) -> RosterImport:
@@ -209,12 +254,16 @@ def test_another_schools_object_is_not_there(
         "guardian_id",
         "class_id",
         "file_id",
+        "folder_id",
+        "share_id",
         "link_id",
         "field_id",
         "import_id",
         "change_set_id",
         "event_id",
         "token_id",
+        "upload_id",
+        "hold_id",
     }
     for rule in rules(app):
         if not ids & set(rule.arguments) or rule.rule.startswith("/api/"):
@@ -253,9 +302,7 @@ def test_a_family_sees_nobody_elses_child(
     objects = furnish(school)
     client = client_for(role)
     for rule in rules(app):
-        if rule.rule.startswith("/api/") or not {"student_id", "guardian_id", "file_id"} & set(
-            rule.arguments
-        ):
+        if rule.rule.startswith("/api/") or not FAMILY & set(rule.arguments):
             continue
         for method in methods(rule):
             answer = ask(client, rule, method, objects)

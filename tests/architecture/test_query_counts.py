@@ -11,11 +11,14 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from school import clock
 from school.academics.service import create_class
 from school.accounts.models import ApiToken, Membership
 from school.audit import log
 from school.db import db, transaction
-from school.files.service import keeping
+from school.files.models import File, LegalHold
+from school.files.queries import Spot
+from school.files.service import folders, keeping, sharing
 from school.mail.models import MailMessage
 from school.permissions import Role
 from school.students import service as students
@@ -38,6 +41,7 @@ __all__ = ["program"]
 FEW = 6
 ALLOWED = {
     "/students/<uuid:student_id>": 10,
+    "/students/<uuid:student_id>/files": 8,
     "/students/<uuid:student_id>/history": 7,
     "/students/export.<any(csv, xlsx):kind>": 8,
 }
@@ -60,8 +64,21 @@ def multiply(school: School, objects: dict[str, Any], number: int = 49) -> None:
                 owner_id=objects["student_id"],
                 filename=f"{place}.txt",
             )
+            with transaction():
+                _throw_away(place)
     with school_scope(school.id):
         objects["import_id"] = staged_import("Many", rows=number + 1).id
+
+
+def _throw_away(place: int) -> None:
+    """A file of another student in the trash, and a hold on it."""
+    owner = students.admit_student(family_name=f"Gone {place}", birth_date=date(2013, 3, 4))
+    whose = {"owner_kind": "student", "owner_id": owner.id}
+    file = File(**whose, name="a.txt", trashed_at=clock.now(), trashed_by_name="Amara")
+    hold = LegalHold(
+        target_kind="student", target_id=owner.id, reason="Many", placed_by_name="Amara"
+    )
+    db.session.add_all([file, hold])
 
 
 def _add_one(objects: dict[str, Any], place: int) -> None:
@@ -80,6 +97,9 @@ def _add_one(objects: dict[str, Any], place: int) -> None:
     db.session.flush()
     links = [(objects["student_id"], guardian.id), (sibling.id, objects["guardian_id"])]
     db.session.add_all([StudentGuardian(student_id=s, guardian_id=g) for s, g in links])
+    for folder_id in (None, objects["folder_id"]):
+        folder = folders.make_folder(Spot("student", objects["student_id"], folder_id), name)
+        sharing.share(folder, sharing.Grant(role=Role.ADMINISTRATOR))
     log.record(
         "student.changed",
         "student",

@@ -14,7 +14,8 @@ from flask import Flask
 
 from school.db import transaction
 from school.files import queries
-from school.files.service import keeping
+from school.files.models import HolderKind, HoldTarget
+from school.files.service import holding, keeping, quotas
 from school.permissions import Permission, Role
 from school.students.queries import get_student
 from school.tenancy.models import School
@@ -297,3 +298,96 @@ def test_no_path_of_this_machine_is_ever_told(app: Flask, program: Make, folder:
     assert made["name"] == "passwd.pdf"
     everything = call.get(folder).text + call.get(f"/files/{made['id']}").text
     assert str(Path(app.config["SETTINGS"].data_dir)) not in everything
+
+
+def test_the_space_of_a_school_is_told(app: Flask, program: Make, folder: str) -> None:
+    call = program()
+    call.post(folder, **sent())
+    told = call.get("/files/usage").json
+    assert told == {
+        "used_bytes": len(PDF),
+        "limit_bytes": None,
+        "left_bytes": None,
+        "days": [],
+    }
+    assert program(Role.TEACHER).get("/files/usage").status_code == 403
+
+
+def test_what_does_not_fit_is_refused_before_it_is_read(
+    app: Flask, program: Make, folder: str, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = program()
+    with school_scope(school.id), transaction():
+        quotas.set_limit(HolderKind.SCHOOL, school.id, 1000)
+    with monkeypatch.context() as patch:
+        patch.setattr("school.files.api.sent_file", lambda _schema: pytest.fail("it was read"))
+        answer = call.post(folder, **sent(b"x" * 20_000, "Long.txt"))
+    assert answer.status_code == 413
+    assert answer.json["type"] == "urn:schoolhouse:problem:no_room"
+    assert answer.json["detail"].endswith("the school has 1 kB left of 1 kB.")
+    assert call.post(folder, **sent(b"x" * 1001, "Notes.txt")).status_code == 413
+    assert call.post(folder, **sent(b"x" * 1000, "Notes.txt")).status_code == 201
+
+
+def test_into_the_trash_and_out_again(program: Make, file_at: Any, school: School) -> None:
+    family, file_id = file_at(school)
+    call = program(Role.REGISTRAR)
+    place = f"/files/{file_id}"
+
+    for _ in range(2):  # a repeated key repeats the answer
+        answer = call.post(f"{place}/trash", headers={"Idempotency-Key": "once"})
+        assert answer.status_code == 204
+
+    assert call.get(place).status_code == 404
+    assert call.get(f"{place}/download").status_code == 404
+    assert call.get(f"/students/{family.student_id}/files").json["items"] == []
+    back = call.post(f"{place}/trash/restore")
+    assert (back.status_code, back.json["name"]) == (200, "Report.pdf")
+    assert back.json["versions"][0]["pruned_at"] is None
+    assert call.get(place).status_code == 200
+
+
+def test_a_program_without_the_right_to_delete_finds_nothing_in_the_trash(
+    program: Make, file_at: Any, school: School
+) -> None:
+    _, file_id = file_at(school)
+    teacher = program(Role.TEACHER)
+    assert teacher.post(f"/files/{file_id}/trash").status_code == 403
+    assert program().post(f"/files/{file_id}/trash").status_code == 204
+
+    assert teacher.get(f"/files/{file_id}").status_code == 404
+    assert teacher.post(f"/files/{file_id}/trash/restore").status_code == 403
+
+
+def test_a_held_file_is_not_deleted_by_a_program(
+    program: Make, file_at: Any, school: School
+) -> None:
+    _, file_id = file_at(school)
+    with school_scope(school.id), transaction():
+        holding.place_hold(HoldTarget.FILE, UUID(file_id), "A claim")
+
+    answer = program().post(f"/files/{file_id}/trash")
+
+    assert answer.status_code == 409
+    assert "legal hold" in answer.json["detail"]
+
+
+def test_folders_are_made_filled_and_listed(family: Any, program: Any) -> None:
+    call = program()
+    folders = f"/students/{family.student_id}/folders"
+    made = call.post(folders, json={"name": "Reports"})
+    inner = call.post(folders, json={"name": "2026", "parent_id": made.json["id"]})
+    sent = {"file": (io.BytesIO(PDF), "Report.pdf"), "folder_id": inner.json["id"]}
+    file = call.post(f"/students/{family.student_id}/files", data=sent)
+
+    assert (made.status_code, inner.status_code, file.status_code) == (201, 201, 201)
+    assert file.json["folder_id"] == inner.json["id"]
+    assert [row["name"] for row in call.get(folders).json["items"]] == ["Reports"]
+    nested = call.get(f"{folders}?parent_id={made.json['id']}")
+    assert [row["name"] for row in nested.json["items"]] == ["2026"]
+    inside = call.get(f"/folders/{inner.json['id']}/files?limit=1")
+    assert [row["id"] for row in inside.json["items"]] == [file.json["id"]]
+    assert call.post(folders, json={"name": "REPORTS"}).status_code == 422
+    nowhere = {"name": "X", "parent_id": family.student_id}
+    assert call.post(folders, json=nowhere).status_code == 404
+    assert call.get(f"{folders}?parent_id={family.student_id}").status_code == 404

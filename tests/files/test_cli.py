@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from school import clock
 from school.db import transaction
 from school.errors import NotFound
 from school.files.cli import files
-from school.files.service import writing
+from school.files.models import StorageUsage
+from school.files.service import keeping, retention, writing
 from school.files.service.outbox import delete_later
+from school.files.service.quotas import list_standings
 from school.storage.local import LocalStorage
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_file, make_owner
 from tests.files.conftest import Faulty, killed
 from tests.files.conftest import Killed as Gone
+from tests.files.samples import PDF
 
 
 def run(*words: str) -> Any:
@@ -144,3 +148,39 @@ def test_trust_is_taken_and_given(own_place: Any) -> None:
     assert json.loads(run("reconcile", "--json").output)["mode"] == "report"
     assert "put right again" in run("trust").output
     assert json.loads(run("reconcile", "--json").output)["mode"] == "mend"
+
+
+def test_usage_says_what_drifted_and_puts_it_right(app: Any, school: Any) -> None:
+    with school_scope(school.id):
+        make_file(make_owner())
+        size = list_standings(None)[0].used_bytes
+        with transaction() as session:
+            session.execute(sa.update(StorageUsage).values(used_bytes=5))
+
+    told = run("usage", "--school", school.slug)
+    assert told.exit_code == 1
+    assert f"counted 5 bytes, there are {size:,}" in told.output
+    assert run("usage", "--recount").exit_code == 0
+    row = json.loads(run("usage", "--json").output)
+    assert row == {
+        "school": str(school.id),
+        "used_bytes": size,
+        "limit_bytes": None,
+        "drifts": [],
+    }
+
+
+def test_retention_says_first_and_does_then(app: Any, school: Any) -> None:
+    with school_scope(school.id):
+        file = make_file(make_owner())
+        keeping.add_version(file, BytesIO(PDF + b"% newer\n%%EOF\n"), filename="a.pdf")
+        with transaction():
+            retention.set_rule(retention.Limits("document", 1, None))
+
+    looked = run("retention", "--dry-run", "--school", school.slug).output
+    assert "document: 1 versions of 1 files" in looked
+    assert "would go" in looked
+    told = json.loads(run("retention", "--json").output)
+    assert told["rules"][0]["versions"] == 1
+    assert told["done"] == {"versions": 1, "files": 1}
+    assert "0 versions of 0 files" in run("retention", "--dry-run").output

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from school.storage import errors
-from school.storage.hybrid import HybridStorage, members_of
+from school.storage.hybrid import HybridStorage, keepers_of, members_of
 from school.storage.keys import new_key
 from school.storage.local import LocalStorage
 from school.storage.protocol import BLOCK_BYTES, Health, ObjectInfo, SignedRequest
@@ -170,3 +170,19 @@ def test_the_copies_stay_when_another_version_was_meant(
     assert second.stat(key).size_bytes == len(DATA)
     assert hybrid.delete(key, if_match=first.stat(key).etag) is True
     assert hybrid.delete(key) is False
+
+
+def test_a_place_that_is_being_emptied_is_read_last_and_gets_nothing(
+    first: Flaky, second: Flaky
+) -> None:
+    hybrid = HybridStorage(first, leaving=second)
+    key = new_key()
+    second.put(key, io.BytesIO(DATA))
+    with hybrid.open(key) as blocks:
+        assert b"".join(blocks) == DATA
+    newer = new_key()
+    hybrid.put(newer, io.BytesIO(DATA))
+    assert [info.key for info in second.list("")] == [key]
+    assert hybrid.delete(key) is True
+    assert list(second.list("")) == []
+    assert [list(members_of(hybrid)), list(keepers_of(hybrid))] == [[first, second], [first]]

@@ -19,6 +19,8 @@ MOST_PER_ACCOUNT = 10
 MOST_PER_ADDRESS = 50
 TOLD_FROM = 7
 """Tries left at which the page begins to say so."""
+MOST_LINK_USES = 600
+MOST_WRONG_LINKS = 30
 NO_ADDRESS = "-"
 TOO_MANY = "Too many tries. Wait %(minutes)s minutes, then try again, or set a new password."
 JUST_WAIT = "Too many tries. Wait %(minutes)s minutes, then try again."
@@ -113,6 +115,24 @@ def check_second_step(user_id: UUID, *, pepper: str) -> None:
     name_hash = _hash(f"second {user_id}", pepper)
     failures, wait_s = _failures(LoginAttempt.name_hash == name_hash, since=None)
     if failures >= MOST_PER_ACCOUNT:
+        _refuse(wait_s, JUST_WAIT)
+
+
+def note_link_try(token_hash: str, *, address: str, pepper: str, is_known: bool) -> None:
+    """Note that somebody opens a link without signing in; wrong ones count strictly.
+
+    Counted apart from signing in. Raises TooMany, and then forgets this one again.
+    """
+    asker = f"{'link' if is_known else 'wrong link'} {address}"[:64]
+    noted = LoginAttempt(
+        name_hash=_hash(f"link {token_hash}", pepper), address=asker, succeeded=False
+    )
+    with transaction() as session:
+        session.add(noted)
+    tries, wait_s = _failures(LoginAttempt.address == asker, since=None)
+    if tries > (MOST_LINK_USES if is_known else MOST_WRONG_LINKS):
+        with transaction() as session:
+            session.delete(noted)
         _refuse(wait_s, JUST_WAIT)
 
 

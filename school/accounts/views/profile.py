@@ -33,6 +33,8 @@ from school.storage.errors import StorageError
 from school.web.access import signed_in, the_person
 from school.web.errors import message_of
 from school.web.forms import show_on_form
+from school.web.gauges import account_gauges_for
+from school.web.storage import storage_in_use
 
 PICTURES = "image/jpeg,image/png,image/webp,image/gif"
 
@@ -108,7 +110,7 @@ def set_picture() -> BaseResponse:
 def _keep_picture(stream: Any) -> None:
     try:
         with transaction():
-            service.set_avatar(_me(), stream, storage=_storage())
+            service.set_avatar(_me(), stream, storage=storage_in_use())
     except StorageError as error:
         raise Unavailable("The file store does not answer. Try again in a minute.") from error
     except DomainError as error:
@@ -121,7 +123,7 @@ def _keep_picture(stream: Any) -> None:
 @signed_in
 def remove_picture() -> BaseResponse:
     with transaction():
-        service.remove_avatar(_me(), storage=_storage())
+        service.remove_avatar(_me(), storage=storage_in_use())
     flash(_("Your picture is taken away"), "done")
     return redirect(url_for("accounts.account"), 303)
 
@@ -147,7 +149,7 @@ def _read(key: str) -> bytes:
     """At most 256 × 256 points: small enough to be read whole."""
     with ExitStack() as stack:
         try:
-            return b"".join(stack.enter_context(_storage().open(key)))
+            return b"".join(stack.enter_context(storage_in_use().open(key)))
         except NotStored:
             abort(404)
         except StorageError as error:
@@ -168,10 +170,6 @@ def end_sessions() -> BaseResponse:
 
 def _me() -> User:
     return queries.get_user(the_person().user_id)
-
-
-def _storage() -> Any:
-    return current_app.extensions["school.storage"]
 
 
 def _profile_form(user: User | None) -> ProfileForm:
@@ -196,4 +194,5 @@ def _page(form: ProfileForm, me: User) -> str:
         passkeys=queries.list_passkeys(me.id),
         my_words=words.roles_in_words(person.roles) if person.roles else None,
         has_tokens=person.school_id is not None and queries.has_tokens(me.id),
+        gauges=account_gauges_for(person),
     )

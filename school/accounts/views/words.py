@@ -26,7 +26,10 @@ ACTS: dict[Permission, Any] = {
     P.CLASS_EDIT: lazy_gettext("change classes and who is in them"),
     P.FILE_VIEW: lazy_gettext("open files"),
     P.FILE_UPLOAD: lazy_gettext("add files"),
+    P.FILE_SHARE: lazy_gettext("share files"),
     P.FILE_ARCHIVE: lazy_gettext("put files away"),
+    P.FILE_DELETE: lazy_gettext("delete files"),
+    P.FILE_HOLD: lazy_gettext("say how long files are kept"),
     P.ROSTER_IMPORT: lazy_gettext("import lists of students"),
     P.HISTORY_VIEW: lazy_gettext("see who changed what"),
     P.HISTORY_UNDO: lazy_gettext("take changes back"),
@@ -49,7 +52,17 @@ GROUPS: tuple[tuple[Any, tuple[Permission, ...]], ...] = (
     (lazy_gettext("Health"), (P.MEDICAL_VIEW, P.MEDICAL_EDIT)),
     (lazy_gettext("Guardians"), (P.GUARDIAN_VIEW, P.GUARDIAN_EDIT)),
     (lazy_gettext("Classes"), (P.CLASS_VIEW, P.CLASS_EDIT, P.ROSTER_IMPORT)),
-    (lazy_gettext("Files"), (P.FILE_VIEW, P.FILE_UPLOAD, P.FILE_ARCHIVE)),
+    (
+        lazy_gettext("Files"),
+        (
+            P.FILE_VIEW,
+            P.FILE_UPLOAD,
+            P.FILE_SHARE,
+            P.FILE_ARCHIVE,
+            P.FILE_DELETE,
+            P.FILE_HOLD,
+        ),
+    ),
     (lazy_gettext("History"), (P.HISTORY_VIEW, P.HISTORY_UNDO)),
     (
         lazy_gettext("The school"),
@@ -76,10 +89,12 @@ MANY_OF: dict[Role, Any] = {
 ONLY: dict[tuple[Role, Permission], Any] = {
     (Role.GUARDIAN, P.STUDENT_VIEW): lazy_gettext("only their own children"),
     (Role.GUARDIAN, P.MEDICAL_VIEW): lazy_gettext("only of their own children"),
-    (Role.GUARDIAN, P.FILE_VIEW): lazy_gettext("only of their own children"),
+    (Role.GUARDIAN, P.FILE_VIEW): lazy_gettext(
+        "only of their own children, and what is shared with them"
+    ),
     (Role.GUARDIAN, P.GUARDIAN_VIEW): lazy_gettext("only themselves"),
     (Role.STUDENT, P.STUDENT_VIEW): lazy_gettext("only themselves"),
-    (Role.STUDENT, P.FILE_VIEW): lazy_gettext("only their own"),
+    (Role.STUDENT, P.FILE_VIEW): lazy_gettext("only their own, and what is shared with them"),
 }
 """How families' rights are narrowed by the pages themselves (students/policy.py)."""
 

@@ -16,11 +16,15 @@ from school.admin.forms import AdministratorForm, RenameForm, SchoolForm
 from school.admin.views.blueprint import bp
 from school.db import transaction
 from school.errors import DomainError
+from school.files.forms import LimitForm
+from school.files.models import HolderKind
+from school.files.service import quotas
 from school.permissions import Permission
 from school.tenancy.models import School, SchoolStatus
 from school.web.access import requires, the_person
 from school.web.errors import message_of
 from school.web.forms import show_on_form
+from school.web.gauges import space_gauge
 
 
 @bp.get("/schools")
@@ -64,7 +68,13 @@ def school(school_id: UUID) -> str:
     return _page(shown, RenameForm(formdata=None, obj=shown), AdministratorForm(formdata=None))
 
 
-def _page(shown: School, rename: RenameForm, administrator: AdministratorForm) -> str:
+def _page(
+    shown: School,
+    rename: RenameForm,
+    administrator: AdministratorForm,
+    limit: LimitForm | None = None,
+) -> str:
+    space = service.space_of(shown.id)
     return render_template(
         "admin/school.html",
         school=shown,
@@ -72,6 +82,9 @@ def _page(shown: School, rename: RenameForm, administrator: AdministratorForm) -
         administrator=administrator,
         members=accounts.count_members(shown.id),
         is_running=shown.status == SchoolStatus.ACTIVE,
+        limit=limit or LimitForm.of(space, posted=False),
+        gauge=space_gauge(_("Space for files"), space.used_bytes, space.limit_bytes),
+        usual=quotas.default_limit(HolderKind.SCHOOL),
     )
 
 
@@ -86,6 +99,20 @@ def rename_school(school_id: UUID) -> tuple[str, int] | Response:
         flash(_("Saved"), "done")
         return redirect(url_for("admin.school", school_id=school_id), 303)
     return _page(shown, form, AdministratorForm(formdata=None)), 422
+
+
+@bp.post("/schools/<uuid:school_id>/space")
+@requires(Permission.PLATFORM_SCHOOLS)
+def limit_school(school_id: UUID) -> tuple[str, int] | Response:
+    """How much space the school may take up."""
+    shown = accounts.get_school(school_id)
+    form = LimitForm()
+    if form.validate_on_submit():
+        service.limit_space(school_id, form.limit_bytes)
+        flash(_("Saved"), "done")
+        return redirect(url_for("admin.school", school_id=school_id), 303)
+    rename = RenameForm(formdata=None, obj=shown)
+    return _page(shown, rename, AdministratorForm(formdata=None), form), 422
 
 
 @bp.post("/schools/<uuid:school_id>/administrators")

@@ -18,10 +18,12 @@ from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from school.admin.views import storage_move
 from school.admin.views.blueprint import bp
 from school.db import transaction
 from school.files.models import ReconcileRun
 from school.files.service import overview
+from school.files.service.moving.books import find_move
 from school.files.service.reconciling import (
     RECONCILE,
     Kind,
@@ -50,6 +52,7 @@ def storage() -> str:
         standings=overview.list_standings(),
         runs=[_shown(run, names) for run in runs],
         epoch=find_distrust(),
+        move=storage_move.shown(find_move()),
         work=_work(overview.find_reconcile_job()),
     )
 
@@ -187,6 +190,7 @@ _LOOKS = {
     Kind.STRAY: ("warn", "alert-triangle"),
     Kind.OLD: ("", "info-circle"),
     Kind.WAITING: ("warn", "clock"),
+    Kind.PIECE: ("warn", "alert-triangle"),
     Kind.FAILED: ("warn", "alert-triangle"),
 }
 
@@ -220,6 +224,7 @@ def _sentence(kind: Kind, found: dict[str, Any]) -> str:
             Kind.RETURNED: _("Was gone, and is there again"),
             Kind.STRAY: _("No record names it; it belongs in lost-and-found"),
             Kind.OLD: _("In lost-and-found for more than 30 days"),
+            Kind.PIECE: _("A piece of an upload under way is gone; whoever sends it is told"),
             Kind.FAILED: _("The storage refused to change it; left as it is"),
         }[kind]
     )

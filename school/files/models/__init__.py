@@ -36,10 +36,11 @@ from school.files.models.running import (
     StorageMove,
     StrayObject,
 )
-from school.files.models.uploads import Upload, UploadPart, UploadState
+from school.files.models.uploads import UNDER_WAY, Upload, UploadPart, UploadState
 from school.files.models.usage import HolderKind, StorageUsage, UsageDay
 
 __all__ = [
+    "UNDER_WAY",
     "Access",
     "Blob",
     "BlobDerivative",

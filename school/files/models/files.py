@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from school import clock
-from school.db import Base, Timestamps, Versioned, one_of
+from school.db import Base, BytewiseText, Timestamps, Versioned, one_of
+from school.search.words import fold
 from school.tenancy.models import TenantEntity, belongs_to
 
 
@@ -39,7 +41,23 @@ class Access(StrEnum):
     EDIT = "edit"
 
 
-class Folder(TenantEntity, Versioned, Timestamps, Base):
+def _sort_name(context: Any) -> str:
+    return fold(context.get_current_parameters()["name"])
+
+
+class Named:
+    """Goes by a name, and lies in lists where people look for it: `sort_name` follows the name."""
+
+    name: Mapped[str] = mapped_column(sa.String(150))
+    sort_name: Mapped[str] = mapped_column(BytewiseText, default=_sort_name)
+
+    @validates("name")
+    def _sort(self, _key: str, name: str) -> str:
+        self.sort_name = fold(name)
+        return name
+
+
+class Folder(Named, TenantEntity, Versioned, Timestamps, Base):
     """A folder of one owner. Two of one name never lie side by side (its service sees to it)."""
 
     __tablename__ = "folder"
@@ -48,7 +66,13 @@ class Folder(TenantEntity, Versioned, Timestamps, Base):
         belongs_to("parent_id", "folder"),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 150", name="name_length"),
         sa.Index(
-            "ix_folder_parent", "school_id", "owner_kind", "owner_id", "parent_id", "name", "id"
+            "ix_folder_parent",
+            "school_id",
+            "parent_id",
+            "owner_kind",
+            "owner_id",
+            "sort_name",
+            "id",
         ),
     )
 
@@ -56,12 +80,14 @@ class Folder(TenantEntity, Versioned, Timestamps, Base):
     owner_id: Mapped[UUID]
     # None: at the top of its owner's files.
     parent_id: Mapped[UUID | None]
-    name: Mapped[str] = mapped_column(sa.String(150))
     trashed_at: Mapped[datetime | None]
     trashed_by_name: Mapped[str | None] = mapped_column(sa.String(200))
 
 
-class File(TenantEntity, Versioned, Timestamps, Base):
+_IN_FOLDER = ("school_id", "folder_id", "owner_kind", "owner_id")
+
+
+class File(Named, TenantEntity, Versioned, Timestamps, Base):
     """A file as people know it: a name, an owner, a current version."""
 
     __tablename__ = "file"
@@ -70,9 +96,10 @@ class File(TenantEntity, Versioned, Timestamps, Base):
         sa.CheckConstraint("length(name) BETWEEN 1 AND 150", name="name_length"),
         belongs_to("folder_id", "folder"),
         sa.Index("ix_file_owner", "school_id", "owner_kind", "owner_id", "archived_at"),
-        sa.Index(
-            "ix_file_folder", "school_id", "owner_kind", "owner_id", "folder_id", "name", "id"
-        ),
+        # The three orders of a folder's page.
+        sa.Index("ix_file_folder", *_IN_FOLDER, "sort_name", "id"),
+        sa.Index("ix_file_folder_changed", *_IN_FOLDER, "changed_at", "id"),
+        sa.Index("ix_file_folder_size", *_IN_FOLDER, "size_bytes", "id"),
         sa.Index(
             "ix_file_trashed",
             "school_id",
@@ -85,10 +112,12 @@ class File(TenantEntity, Versioned, Timestamps, Base):
     owner_kind: Mapped[str] = mapped_column(sa.String(16))
     owner_id: Mapped[UUID]
     purpose: Mapped[str] = mapped_column(sa.String(40), default="document")
-    name: Mapped[str] = mapped_column(sa.String(150))
     # Not a foreign key: version and file point at each other; the service keeps it true and the
     # reconciler checks it.
     current_version: Mapped[int] = mapped_column(default=1)
+    # Of the current version, for the order of lists.
+    changed_at: Mapped[datetime] = mapped_column(default=clock.now)
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     archived_at: Mapped[datetime | None]
     # None: at the top of its owner's files.
     folder_id: Mapped[UUID | None]

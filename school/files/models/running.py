@@ -57,13 +57,14 @@ class RestoreEpoch(Base):
 
 
 class MoveStep(StrEnum):
-    """In this order; every step but the last can be rolled back."""
+    """In this order; until the source is emptied every step can be rolled back."""
 
     COPYING = "copying"  # new files go to both places, old ones follow
     COMPARING = "comparing"  # every object at the target is read again and compared
     SOAKING = "soaking"  # read from the target; the source still gets everything
     DELETING = "deleting"  # the source is emptied
     DONE = "done"
+    ROLLING_BACK = "rolling_back"  # read from the source again; the target is emptied
     ROLLED_BACK = "rolled_back"
 
 

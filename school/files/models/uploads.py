@@ -23,6 +23,9 @@ class UploadState(StrEnum):
     ENDED = "ended"  # given up by the person, or too old
 
 
+UNDER_WAY = (UploadState.OPEN, UploadState.FINISHING)
+
+
 class Upload(TenantEntity, Timestamps, Base):
     """A file on its way in over the tus protocol (https://tus.io/protocols/resumable-upload)."""
 
@@ -72,3 +75,5 @@ class UploadPart(TenantEntity, Timestamps, Base):
     sha256: Mapped[str | None] = mapped_column(sa.String(64))
     provider: Mapped[str] = mapped_column(sa.String(40))
     key: Mapped[str] = mapped_column(Key)
+    # Of a sensitive file the pieces lie encrypted, too: the wrapped data key.
+    envelope: Mapped[str | None] = mapped_column(sa.String(128))

@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import unicodedata
 import zipfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from school.audit.log import record
+from school.db import db
 from school.errors import Invalid, TooLarge, Unavailable
-from school.files.policy import check_owner, may_view_beside
-from school.files.queries import Content, StoredFile, file_gone, list_stored
+from school.files.models import File, Folder
+from school.files.policy import check_owner, may_view_beside, standing_in
+from school.files.queries import (
+    Content,
+    Spot,
+    StoredFile,
+    below,
+    file_gone,
+    lies_in,
+    list_stored,
+)
 from school.files.service.families import BY_CONTENT_TYPE, MIB
 from school.files.service.names import LONGEST, LONGEST_BYTES, clean_name, extension_of
 from school.files.service.reading import Opener
@@ -61,19 +73,40 @@ def gather(
     owner_id: UUID,
     *,
     ids: Collection[UUID] | None,
+    folder_id: UUID | None = None,
+    folder_ids: Collection[UUID] = (),
     archived: bool = False,
 ) -> list[Entry]:
-    """All the owner's files that the person may see, or the ones named; noted as downloaded.
+    """All in a place that the person may see, or the files and folders named; noted as downloaded.
 
     Raises NotFound when one of those named is not there for this person, Invalid for none at
     all, TooLarge.
     """
-    check_owner(person, owner_kind, owner_id, archived=archived)
-    if ids is not None and len(ids) > MOST_FILES:
+    spot = Spot(owner_kind, owner_id, folder_id)
+    if archived:
+        check_owner(person, owner_kind, owner_id, archived=True)
+    closed = standing_in(person, spot).closed
+    if len(ids or ()) + len(folder_ids) > MOST_FILES:
         raise _too_large()
-    stored = list_stored(owner_kind, owner_id, archived=archived, ids=ids, limit=MOST_FILES + 1)
-    seen = [one for one in stored if may_view_beside(person, one.file)]
-    if ids is not None and len(seen) < len(set(ids)):
+    tree = [] if archived else _tree(spot, None if ids is None else folder_ids)
+    stored = list_stored(
+        owner_kind,
+        owner_id,
+        archived=archived,
+        ids=[] if ids is None and not archived else ids,
+        also=_chosen(spot, tree, is_all=ids is None),
+        limit=MOST_FILES + 1,
+    )
+    # Whoever may look into this place need not see what else its owner has.
+    here = {folder_id, *(row.id for row in tree)}
+    seen = [
+        one
+        for one in stored
+        if may_view_beside(person, one.file)
+        and one.file.purpose not in closed
+        and (archived or one.file.folder_id in here)
+    ]
+    if not set(ids or ()) <= {one.file.id for one in seen}:
         raise file_gone()
     if len(stored) > MOST_FILES or _total(seen) > MOST_BYTES:
         raise _too_large()
@@ -82,10 +115,60 @@ def gather(
     for one in seen:
         details = {"version": one.number, "name": one.file.name, "via": "zip"}
         record("file.downloaded", "file", one.file.id, after=details)
-    names = safe_names([one.file.name for one in seen])
-    return [
-        Entry(name, one.at, one.content, one.is_held) for name, one in zip(names, seen, strict=True)
-    ]
+    names = _paths(tree, seen)
+    return [Entry(names[one.file.id], one.at, one.content, one.is_held) for one in seen]
+
+
+def _tree(spot: Spot, wanted: Collection[UUID] | None) -> Sequence[Any]:
+    """The folders named and all in them, or all of the place: (id, parent_id, name).
+
+    Raises NotFound for one that does not lie here, TooLarge.
+    """
+    if wanted is not None and not wanted:
+        return []
+    top = sa.select(Folder.id).where(*lies_in(Folder, spot), Folder.trashed_at.is_(None))
+    if wanted is not None:
+        top = top.where(Folder.id.in_(wanted))
+    rows = db.session.execute(
+        sa.select(Folder.id, Folder.parent_id, Folder.name)
+        .where(Folder.id.in_(sa.select(below(top).c.id)))
+        .order_by(Folder.sort_name, Folder.id)
+        .limit(MOST_FILES + 1)
+    ).all()
+    if len(rows) > MOST_FILES:
+        raise _too_large()
+    if not set(wanted or ()) <= {row.id for row in rows}:
+        raise file_gone()
+    return rows
+
+
+def _chosen(spot: Spot, tree: Sequence[Any], *, is_all: bool) -> sa.ColumnElement[bool]:
+    in_tree = File.folder_id.in_([row.id for row in tree])
+    return sa.or_(in_tree, sa.and_(*lies_in(File, spot))) if is_all else in_tree
+
+
+def _paths(tree: Sequence[Any], seen: Sequence[StoredFile]) -> dict[UUID, str]:
+    """What each file is called in the ZIP, its folders before it; safe in each folder."""
+    known = {row.id for row in tree}
+    beside: dict[UUID | None, list[tuple[UUID, str]]] = {}
+    for row in tree:
+        inside = row.parent_id if row.parent_id in known else None
+        beside.setdefault(inside, []).append((row.id, row.name))
+    for one in seen:
+        inside = one.file.folder_id if one.file.folder_id in known else None
+        beside.setdefault(inside, []).append((one.file.id, one.file.name))
+    found: dict[UUID, str] = {}
+    places: list[tuple[UUID | None, str]] = [(None, "")]
+    while places:
+        inside, path = places.pop()
+        things = beside.get(inside, [])
+        for (thing_id, _), name in zip(
+            things, safe_names([name for _, name in things]), strict=True
+        ):
+            found[thing_id] = path + name
+            if thing_id in known:
+                places.append((thing_id, f"{path}{name}/"))
+    return found
 
 
 def _total(seen: list[StoredFile]) -> int:

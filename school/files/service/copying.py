@@ -14,15 +14,25 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from school import clock
-from school.db import db, transaction
+from school.db import db, take_turn, transaction
 from school.files.models import Blob, BlobLocation, BlobState, LocationState
-from school.files.service.outbox import AT_ONCE, COPY, Task, copy_later, forget, plan_sweep
+from school.files.service.moving.following import MovingStorage
+from school.files.service.outbox import (
+    AT_ONCE,
+    COPY,
+    NO_WAIT,
+    Task,
+    copy_later,
+    forget,
+    plan_sweep,
+    tasks_later,
+)
 from school.files.service.shelf import shelf
 from school.storage.errors import AlreadyExists, IntegrityError
 from school.storage.hashing import BlockStream, CountingReader
-from school.storage.hybrid import HybridStorage, members_of
+from school.storage.hybrid import HybridStorage, keepers_of, members_of
 from school.storage.protocol import StorageProvider
+from school.tenancy.scope import current_school_id
 
 _SOON = timedelta(seconds=1)
 
@@ -38,24 +48,42 @@ class Copied(NamedTuple):
 
 def plan_copies(blob_id: UUID, key: str, *, done: Iterable[str] = ()) -> None:
     """In the transaction that makes a blob count: copies everywhere but where they lie already."""
-    for member in members_of(shelf().provider)[1:]:
+    for member in keepers_of(shelf().provider):
         if member.name not in done:
-            _plan(blob_id, key, member.name)
+            db.session.add(BlobLocation(blob_id=blob_id, provider=member.name, key=key))
+            copy_later(member.name, key)
 
 
 def plan_missing_copies() -> None:
-    """Plan copies of what was written before there was a place for copies, a batch at a time."""
-    primary, *others = members_of(shelf().provider)
+    """Plan copies of what was written before there was a place for copies, a batch at a time.
+
+    While files move to another storage that is the move's business, at its own speed.
+    """
+    provider = shelf().provider
+    if isinstance(provider, MovingStorage):
+        return
+    primary, *others = keepers_of(provider)
     for member in others:
         with transaction():
-            rows = _without_copy(primary.name, member.name)
-            for blob_id, key in rows:
-                _plan(blob_id, key, member.name)
-            if len(rows) == AT_ONCE:
+            if plan_copies_from(primary.name, member.name) is not None:
                 plan_sweep(after=_SOON)
 
 
-def _without_copy(primary: str, name: str) -> list[tuple[UUID, str]]:
+def plan_copies_from(
+    source: str, target: str, *, behind: str = "", wait: timedelta = NO_WAIT
+) -> str | None:
+    """Plan a batch of copies that the target lacks, in the order of their keys, beginning behind
+    one. Returns the key to go on behind; None when these were the last. In the caller's
+    transaction; the sweep leaves them alone for so long as `wait` says."""
+    take_turn(db.session(), f"copies:{current_school_id()}:{target}")
+    rows = _without_copy(source, target, behind)
+    for blob_id, key in rows:
+        db.session.add(BlobLocation(blob_id=blob_id, provider=target, key=key))
+    tasks_later(COPY, target, [key for _, key in rows], after=wait)
+    return rows[-1][1] if len(rows) == AT_ONCE else None
+
+
+def _without_copy(primary: str, name: str, behind: str) -> list[tuple[UUID, str]]:
     here, there = aliased(BlobLocation), aliased(BlobLocation)
     is_there = sa.exists(
         sa.select(1).where(
@@ -68,19 +96,15 @@ def _without_copy(primary: str, name: str) -> list[tuple[UUID, str]]:
         sa.select(here.blob_id, here.key)
         .join(Blob, (Blob.school_id == here.school_id) & (Blob.id == here.blob_id))
         .where(here.provider == primary, here.state == LocationState.PRESENT)
-        .where(Blob.state == BlobState.STORED, ~is_there)
+        .where(Blob.state == BlobState.STORED, ~is_there, here.key > behind)
+        .order_by(here.key)
         .limit(AT_ONCE)
     )
     return [(row[0], row[1]) for row in found]
 
 
-def _plan(blob_id: UUID, key: str, name: str) -> None:
-    db.session.add(BlobLocation(blob_id=blob_id, provider=name, key=key))
-    copy_later(name, key)
-
-
-def carry_out(task: Task, target: StorageProvider) -> None:
-    """Copy one object over and note that it lies there. Raises StorageError."""
+def carry_out(task: Task, target: StorageProvider) -> int:
+    """Copy one object over and note that it lies there. Returns its bytes. Raises StorageError."""
     copied = _facts(task)
     db.session.rollback()  # no transaction stays open while the provider is asked
     etag = None
@@ -90,6 +114,7 @@ def carry_out(task: Task, target: StorageProvider) -> None:
         if copied is not None:
             mark_present(copied.blob_id, target.name, etag)
         forget(COPY, task.provider, task.key)
+    return 0 if copied is None else copied.size_bytes
 
 
 def put_copy(target: StorageProvider, key: str, copied: Copied) -> str | None:
@@ -123,12 +148,13 @@ def _compare(target: StorageProvider, key: str, copied: Copied) -> None:
 
 
 def mark_present(blob_id: UUID, provider: str, etag: str | None) -> None:
-    """In the caller's transaction."""
+    """In the caller's transaction. What was hashed on its way counts as read when its row was made:
+    whoever wants to know asks whether it was read again since."""
     db.session.execute(
         sa.update(BlobLocation)
         .where(BlobLocation.blob_id == blob_id, BlobLocation.provider == provider)
         .where(BlobLocation.state == LocationState.WRITING)
-        .values(state=LocationState.PRESENT, etag=etag, verified_at=clock.now())
+        .values(state=LocationState.PRESENT, etag=etag, verified_at=BlobLocation.created_at)
         .execution_options(synchronize_session=False)
     )
 

@@ -94,6 +94,12 @@ PURPOSES: dict[str, Purpose] = {
         Purpose("photo", frozenset({"jpeg", "png", "webp", "gif"}), most_mib=20),
     )
 }
+PURPOSE_WORDS = {
+    "document": "Documents",
+    "medical": "Medical documents",
+    "photo": "Photos",
+}
+"""What people call the files of each purpose."""
 
 
 def is_safe_inline(content_type: str | None) -> bool:

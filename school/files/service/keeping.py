@@ -6,37 +6,37 @@ inside one; the others are called inside the caller's, like every service.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm.exc import StaleDataError
 
-from school import cache, clock
+from school import clock
 from school.audit.actor import current_actor
 from school.audit.log import Facts, facts, record, record_change
-from school.db import db, new_id, take_turn, take_write_lock, transaction
-from school.errors import Conflict, DomainError, Invalid, NotFound, Stale
-from school.files.models import File, FileVersion
+from school.db import db, new_id, take_write_lock, transaction
+from school.errors import Conflict, DomainError, Invalid, NotFound
+from school.files.models import Blob, File, FileVersion
 from school.files.policy import owner_named
-from school.files.queries import MOST_VERSIONS, file_gone, find_photo, find_same_name
-from school.files.service import photos
+from school.files.queries import MOST_VERSIONS, PHOTO, Spot, find_photo, find_same_name, spot_of
+from school.files.service import photos, quotas
+from school.files.service.changing import FACTS, file_changed, flush_file, show_photo, take_file
 from school.files.service.clamd import Scan, Verdict
 from school.files.service.content import Refused
 from school.files.service.families import BY_EXTENSION, PURPOSES, Purpose
+from school.files.service.folders import check_free, take_place
 from school.files.service.names import clean_name, extension_of, with_extension
 from school.files.service.scanning import scan_arrival
 from school.files.service.shelf import shelf
 from school.files.service.staging import Staged, check_size, staged
+from school.files.service.thumbnails.planning import plan_thumbnail
 from school.files.service.writing import Written, give_up, settle, write
-from school.search import index as search
-from school.search.models import Kind as Found
-from school.tenancy.scope import current_school_id
 
-FACTS = ("name", "owner_kind", "owner_id", "purpose", "current_version", "archived_at")
 LONGEST_NOTE = 300
+Also = Callable[[File], None]
+"""What becomes true together with a file that is kept: done in the same transaction."""
 
 
 def store_upload(
@@ -51,7 +51,8 @@ def store_upload(
 ) -> File:
     """Take a new file in. Not inside a transaction.
 
-    Raises TooLarge, Refused (its message says what was wrong with the content), Unavailable.
+    Raises TooLarge (NoRoom where the space is used up), Refused (its message says what was wrong
+    with the content), Unavailable.
     """
     owner_named(owner_kind)
     with _written(
@@ -61,7 +62,7 @@ def store_upload(
         purpose=_purpose(purpose),
         size_hint=size_hint,
     ) as arrived:
-        return _add_file(arrived, owner_kind, owner_id, purpose=purpose, note=note)
+        return _add_file(arrived, Spot(owner_kind, owner_id), purpose=purpose, note=note)
 
 
 def add_version(
@@ -72,6 +73,7 @@ def add_version(
     note: str | None = None,
     size_hint: int | None = None,
     expected_version: int | None = None,
+    also: Also | None = None,
 ) -> FileVersion:
     """Replace a file's content; what was there before stays as a version. Not inside a transaction.
 
@@ -85,7 +87,11 @@ def add_version(
         purpose=_purpose(file.purpose),
         size_hint=size_hint,
     ) as arrived:
-        return _add_version(arrived, _take(file.id, expected_version), note=note)
+        current = take_file(file.id, expected_version)
+        version = _add_version(arrived, current, note=note)
+        if also is not None:
+            also(current)
+        return version
 
 
 def keep_upload(
@@ -95,10 +101,17 @@ def keep_upload(
     owner_id: UUID,
     filename: str | None,
     purpose: str = "document",
+    folder_id: UUID | None = None,
     size_hint: int | None = None,
+    also: Also | None = None,
 ) -> File:
-    """Take a file in; one of the same name becomes its new version. Not inside a transaction."""
+    """Take a file in; one of the same name beside it becomes its new version. Not inside a
+    transaction.
+
+    Raises what `store_upload` raises, and NotFound for a folder that is no longer there.
+    """
     owner_named(owner_kind)
+    spot = Spot(owner_kind, owner_id, folder_id)
     with _written(
         stream,
         about=(owner_kind, owner_id),
@@ -107,18 +120,23 @@ def keep_upload(
         size_hint=size_hint,
     ) as arrived:
         # Of several sent at once under one name, each but the first is a version.
-        take_turn(db.session(), f"files:{owner_kind}:{owner_id}")
-        same = find_same_name(owner_kind, owner_id, name=arrived.content.name, purpose=purpose)
+        take_place(spot)
+        same = find_same_name(
+            owner_kind, owner_id, folder_id=folder_id, name=arrived.content.name, purpose=purpose
+        )
         if same is None:
-            return _add_file(arrived, owner_kind, owner_id, purpose=purpose, note=None)
-        current = _take(same.id, None)
-        _add_version(arrived, current, note=None)
-        return current
+            kept = _add_file(arrived, spot, purpose=purpose, note=None)
+        else:
+            kept = take_file(same.id, None)
+            _add_version(arrived, kept, note=None)
+        if also is not None:
+            also(kept)
+        return kept
 
 
 def restore_version(file: File, number: int, *, expected_version: int | None = None) -> FileVersion:
     """Bring an old version back: a new version with the old content. Raises NotFound, Stale."""
-    current = _take(file.id, expected_version)
+    current = take_file(file.id, expected_version)
     old = None
     if number <= MOST_VERSIONS:
         old = db.session.scalar(
@@ -128,6 +146,8 @@ def restore_version(file: File, number: int, *, expected_version: int | None = N
         )
     if old is None:
         raise NotFound("This file has no version %(number)s.", number=number)
+    if old.pruned_at is not None:
+        raise Conflict("Version %(number)s is not kept any more.", number=number)
     if old.number == current.current_version:
         raise Conflict("Version %(number)s is the current one already.", number=number)
     version = _advance(current, blob_id=old.blob_id, name=old.name, note=None)
@@ -135,13 +155,17 @@ def restore_version(file: File, number: int, *, expected_version: int | None = N
     if old_extension and old_extension != extension_of(current.name):
         current.name = with_extension(current.name, old_extension)
     _record_version("file.version_restored", version, content={"from_version": number})
-    _changed(current)
+    file_changed(current)
     return version
 
 
 def rename_file(file: File, name: str, *, expected_version: int | None = None) -> File:
-    """Give a file another name; its extension stays what its content is. Raises Stale, Invalid."""
-    current = _take(file.id, expected_version)
+    """Give a file another name; its extension stays what its content is.
+
+    Raises Stale, and Invalid for no name or that of a file beside it.
+    """
+    take_place(spot_of(file))
+    current = take_file(file.id, expected_version)
     if not name.strip():
         raise Invalid("Type a name.", field="name")
     new, own = clean_name(name), extension_of(current.name)
@@ -150,37 +174,38 @@ def rename_file(file: File, name: str, *, expected_version: int | None = None) -
         if known is not None and known is not BY_EXTENSION.get(own):
             raise Refused("misnamed", field="name", extension=extension_of(new), inside=own)
         new = clean_name(f"{new}.{own}") if known is None and own else new
+    check_free(File, spot_of(current), new, besides=current.id)
     before = facts(current, FACTS)
     current.name = new
-    _flush()
+    flush_file()
     record_change("file.renamed", "file", current, before=before, after=facts(current, FACTS))
-    _changed(current)
+    file_changed(current)
     return current
 
 
 def archive_file(file: File, *, expected_version: int | None = None) -> File:
     """Put a file away: out of lists and search, nothing is deleted. Twice is once."""
-    current = _take(file.id, expected_version)
+    current = take_file(file.id, expected_version)
     if current.archived_at is None:
         before = facts(current, FACTS)
         current.archived_at = clock.now()
-        _flush()
+        flush_file()
         record_change("file.archived", "file", current, before=before, after=facts(current, FACTS))
-        _show_photo(current, is_shown=False)
-        _changed(current)
+        show_photo(current, is_shown=False)
+        file_changed(current)
     return current
 
 
 def restore_file(file: File) -> File:
     """Take a file that was put away out again. Twice is once."""
-    current = _take(file.id, None)
+    current = take_file(file.id, None)
     if current.archived_at is not None:
         before = facts(current, FACTS)
         current.archived_at = None
-        _flush()
+        flush_file()
         record_change("file.restored", "file", current, before=before, after=facts(current, FACTS))
-        _show_photo(current, is_shown=True)
-        _changed(current)
+        show_photo(current, is_shown=True)
+        file_changed(current)
     return current
 
 
@@ -215,13 +240,6 @@ def remove_photo(*, owner_kind: str, owner_id: UUID) -> File | None:
     return archive_file(file)
 
 
-def _show_photo(file: File, *, is_shown: bool) -> None:
-    """A photo put away is nobody's picture any more; one taken out again is its owner's."""
-    owner = owner_named(file.owner_kind)
-    if file.purpose == "photo" and owner.set_photo is not None:
-        owner.set_photo(file.owner_id, file.id if is_shown else None)
-
-
 class _Arrived(NamedTuple):
     """Bytes at rest, in the transaction in which they begin to count."""
 
@@ -229,32 +247,40 @@ class _Arrived(NamedTuple):
     written: Written
 
 
-def _add_file(
-    arrived: _Arrived, owner_kind: str, owner_id: UUID, *, purpose: str, note: str | None
-) -> File:
+def _add_file(arrived: _Arrived, spot: Spot, *, purpose: str, note: str | None) -> File:
     content, written = arrived
-    settle(written)
+    _settle(arrived, purpose)
     file = File(
-        id=new_id(), owner_kind=owner_kind, owner_id=owner_id, purpose=purpose, name=content.name
+        id=new_id(),
+        **spot._asdict(),
+        purpose=purpose,
+        name=content.name,
+        size_bytes=content.size_bytes,
     )
     db.session.add(file)
     db.session.flush()
     _add_row(file, number=1, blob_id=written.blob_id, name=content.name, note=note)
     after = facts(file, FACTS) | _content_facts(content)
     record("file.added", "file", file.id, after=after)
-    _changed(file)
+    file_changed(file)
     return file
 
 
 def _add_version(arrived: _Arrived, current: File, *, note: str | None) -> FileVersion:
     content, written = arrived
-    settle(written)
+    _settle(arrived, current.purpose)
     version = _advance(current, blob_id=written.blob_id, name=content.name, note=note)
     if BY_EXTENSION.get(extension_of(current.name)) is not content.kind:
         current.name = with_extension(current.name, content.kind.extensions[0])
     _record_version("file.version_added", version, content=_content_facts(content))
-    _changed(current)
+    file_changed(current)
     return version
+
+
+def _settle(arrived: _Arrived, purpose: str) -> None:
+    settle(arrived.written)
+    if not arrived.written.is_held and purpose != PHOTO:
+        plan_thumbnail(arrived.written.blob_id, arrived.content.kind.content_type)
 
 
 def _purpose(code: str) -> Purpose:
@@ -280,8 +306,11 @@ def _written(
     """
     most_bytes = shelf().most_bytes
     check_size(size_hint, purpose=purpose, most_bytes=most_bytes)
+    sent_by = current_actor().user_id
+    quotas.check_room(size_hint, sent_by=sent_by)
     with staged(stream, filename=filename, purpose=purpose, most_bytes=most_bytes) as content:
-        written = write(content, purpose=purpose.code, scan=_scan(content, about))
+        scan = _scan(content, about)
+        written = write(content, purpose=purpose.code, scan=scan, sent_by=sent_by)
         try:
             with transaction() as session:
                 take_write_lock(session)
@@ -302,28 +331,6 @@ def _scan(content: Staged, about: tuple[str, UUID]) -> Scan | None:
     return scan
 
 
-def _take(file_id: UUID, expected_version: int | None) -> File:
-    """The file as it is now, held until the transaction ends. Raises NotFound, Stale."""
-    take_write_lock(db.session())
-    file = db.session.scalar(
-        sa.select(File)
-        .where(File.id == file_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if file is None:
-        raise file_gone()
-    if expected_version is not None and file.version != expected_version:
-        raise Stale(
-            "“%(name)s” was changed by somebody else meanwhile, so nothing was done. Look at it "
-            "again.",
-            theirs={"version": file.current_version, "name": file.name},
-            yours={},
-            name=file.name,
-        )
-    return file
-
-
 def _advance(file: File, *, blob_id: UUID, name: str, note: str | None) -> FileVersion:
     """A new row in the history, and the file points at it (by compare and swap)."""
     newest = db.session.scalar(
@@ -331,7 +338,9 @@ def _advance(file: File, *, blob_id: UUID, name: str, note: str | None) -> FileV
     )
     version = _add_row(file, number=(newest or 0) + 1, blob_id=blob_id, name=name, note=note)
     file.current_version = version.number
-    _flush()
+    file.changed_at = version.created_at = clock.now()
+    file.size_bytes = db.session.scalar(sa.select(Blob.size_bytes).where(Blob.id == blob_id)) or 0
+    flush_file()
     return version
 
 
@@ -350,13 +359,6 @@ def _add_row(file: File, *, number: int, blob_id: UUID, name: str, note: str | N
     return version
 
 
-def _flush() -> None:
-    try:
-        db.session.flush()
-    except StaleDataError:
-        raise Conflict("Somebody else changed this file at the same moment. Try again.") from None
-
-
 def _record_version(action: str, version: FileVersion, *, content: Facts) -> None:
     after = {"version": version.number, "name": version.name, "note": version.note} | content
     record(action, "file", version.file_id, before={"version": version.number - 1}, after=after)
@@ -368,12 +370,3 @@ def _content_facts(content: Staged) -> Facts:
         "content_type": content.kind.content_type,
         "sha256": content.sha256,
     }
-
-
-def _changed(file: File) -> None:
-    """Search and what is remembered follow, in the same transaction or right after it."""
-    if file.archived_at is None and file.purpose != "photo":
-        search.index_words(Found.FILE, file.id, [file.name])
-    else:
-        search.forget(Found.FILE, [file.id])
-    cache.forget(current_school_id(), "files")

@@ -15,19 +15,19 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school import clock
-from school.db import db, transaction
+from school.db import changes_one, db, transaction
 from school.files.models import Blob, BlobLocation, StorageTask
-from school.jobs.models import Job, JobState
-from school.jobs.queue import enqueue
-from school.storage.errors import StorageError
-from school.tenancy.scope import current_school_id
+from school.jobs.queue import enqueue_within
+from school.storage.errors import StorageError, describe
 
 SWEEP = "files.sweep"
 DELETE, COPY = "delete", "copy"
 AT_ONCE = 200
 LONGEST_WAIT_S = 3600
 SLACK = timedelta(minutes=1)
-_NOW = timedelta(0)
+LATE_WRITE = timedelta(hours=24)
+"""So long after nobody knew, a write may still land."""
+NO_WAIT = timedelta(0)
 
 
 class Task(NamedTuple):
@@ -40,14 +40,23 @@ class Task(NamedTuple):
     attempts: int
 
 
-def delete_later(provider: str, key: str, *, after: timedelta = _NOW) -> None:
+_TASK = (
+    StorageTask.id,
+    StorageTask.operation,
+    StorageTask.provider,
+    StorageTask.key,
+    StorageTask.attempts,
+)
+
+
+def delete_later(provider: str, key: str, *, after: timedelta = NO_WAIT) -> None:
     """An object must go."""
     _add(DELETE, provider, key, after=after)
 
 
 def copy_later(provider: str, key: str) -> None:
     """An object must come to lie at this provider too."""
-    _add(COPY, provider, key, after=_NOW)
+    _add(COPY, provider, key, after=NO_WAIT)
 
 
 def _add(operation: str, provider: str, key: str, *, after: timedelta) -> None:
@@ -60,6 +69,26 @@ def _add(operation: str, provider: str, key: str, *, after: timedelta) -> None:
     plan_sweep(after=after)
 
 
+def tasks_later(
+    operation: str, provider: str, keys: Sequence[str], *, after: timedelta = NO_WAIT
+) -> None:
+    """Many at once, AT_ONCE at most."""
+    if not keys:
+        return
+    known = db.session.scalars(
+        sa.select(StorageTask.key).where(
+            StorageTask.operation == operation,
+            StorageTask.provider == provider,
+            StorageTask.key.in_(keys),
+        )
+    )
+    due = clock.now() + after
+    for key in sorted(set(keys) - set(known)):
+        db.session.add(StorageTask(operation=operation, provider=provider, key=key, next_at=due))
+    db.session.flush()
+    plan_sweep(after=after)
+
+
 def keep_after_all(provider: str, key: str) -> bool:
     """Take a deletion back, in the caller's transaction. False when it has happened already."""
     return forget(DELETE, provider, key)
@@ -67,12 +96,7 @@ def keep_after_all(provider: str, key: str) -> bool:
 
 def forget(operation: str, provider: str, key: str) -> bool:
     """The task is done or no longer wanted, in the caller's transaction; False if there is none."""
-    taken = db.session.execute(
-        sa.delete(StorageTask)
-        .where(_is(operation, provider, key))
-        .execution_options(synchronize_session=False)
-    )
-    return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+    return changes_one(sa.delete(StorageTask).where(_is(operation, provider, key)))
 
 
 def _is(operation: str, provider: str, key: str) -> sa.ColumnElement[bool]:
@@ -85,34 +109,28 @@ def _is(operation: str, provider: str, key: str) -> sa.ColumnElement[bool]:
 
 def plan_sweep(*, after: timedelta) -> None:
     """See to it that a sweep of this school is waiting, so that a crash mends itself."""
-    wanted = clock.now() + after + (SLACK if after else timedelta(0))
-    waiting = db.session.scalar(
-        sa.select(Job.id).where(
-            Job.kind == SWEEP,
-            Job.school_id == current_school_id(),
-            Job.state == JobState.WAITING,
-            Job.run_at <= wanted,
-        )
-    )
-    if waiting is None:
-        enqueue(SWEEP, delay_s=int((wanted - clock.now()).total_seconds()))
+    enqueue_within(SWEEP, after + SLACK if after else after)
 
 
 def due_tasks(providers: Sequence[str]) -> list[Task]:
     """What is to be done now at these providers, the longest waiting first."""
     rows = db.session.execute(
-        sa.select(
-            StorageTask.id,
-            StorageTask.operation,
-            StorageTask.provider,
-            StorageTask.key,
-            StorageTask.attempts,
-        )
+        sa.select(*_TASK)
         .where(StorageTask.provider.in_(providers), StorageTask.next_at <= clock.now())
         .order_by(StorageTask.next_at)
         .limit(AT_ONCE)
     )
     return [Task(*row) for row in rows]
+
+
+def open_tasks(operation: str, provider: str, *, behind: UUID | None) -> list[Task]:
+    """What is to be done at this provider, due or not, in the order it was asked for."""
+    query = sa.select(*_TASK).where(
+        StorageTask.operation == operation, StorageTask.provider == provider
+    )
+    if behind is not None:
+        query = query.where(StorageTask.id > behind)
+    return [Task(*row) for row in db.session.execute(query.order_by(StorageTask.id).limit(AT_ONCE))]
 
 
 class Waiting(NamedTuple):
@@ -127,7 +145,8 @@ class Waiting(NamedTuple):
 
 
 def waiting() -> list[Waiting]:
-    """The backlog of the school in scope, the oldest first."""
+    """The backlog of the school in scope, the oldest first; not what is put off on purpose."""
+    is_late = sa.or_(StorageTask.attempts > 0, StorageTask.next_at <= clock.now())
     rows = db.session.execute(
         sa.select(
             StorageTask.operation,
@@ -146,6 +165,7 @@ def waiting() -> list[Waiting]:
         .outerjoin(
             Blob, (Blob.school_id == BlobLocation.school_id) & (Blob.id == BlobLocation.blob_id)
         )
+        .where(is_late)
         .group_by(StorageTask.operation, StorageTask.provider)
         .order_by(sa.func.min(StorageTask.created_at))
     )
@@ -162,7 +182,7 @@ def postpone(task: Task, error: StorageError) -> None:
             .values(
                 attempts=StorageTask.attempts + 1,
                 next_at=clock.now() + wait,
-                last_error=f"{type(error).__name__}: {error}"[:500],
+                last_error=describe(error)[:500],
             )
             .execution_options(synchronize_session=False)
         )

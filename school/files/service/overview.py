@@ -20,7 +20,7 @@ from school.files.service.outbox import waiting
 from school.files.service.reconciling import RECONCILE
 from school.files.service.shelf import shelf
 from school.jobs.models import FINISHED, Job
-from school.storage.hybrid import members_of
+from school.storage.hybrid import keepers_of, members_of
 from school.storage.protocol import Health, StorageProvider
 from school.tenancy.models import School
 from school.tenancy.scope import outside_schools, school_scope
@@ -40,13 +40,21 @@ class Standing(NamedTuple):
     objects: int = 0
     bytes: int = 0
     since: datetime | None = None
+    # Files have moved on from here; it is being emptied.
+    is_left: bool = False
 
 
 def list_standings() -> list[Standing]:
     """Every provider in use, the one that commits first; not older than a minute."""
     members = members_of(shelf().provider)
     backlog = {row[0]: row[1:] for row in remember(_OWNER, _TOPIC, "backlog", _backlog)}
-    return [_standing(one, backlog.get(one.name), commits=one is members[0]) for one in members]
+    keepers = keepers_of(shelf().provider)
+    return [
+        _standing(one, backlog.get(one.name), commits=one is members[0])._replace(
+            is_left=one not in keepers
+        )
+        for one in members
+    ]
 
 
 def _standing(

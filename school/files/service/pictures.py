@@ -8,13 +8,11 @@ without it colours change.
 from __future__ import annotations
 
 import struct
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from io import BytesIO
-from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO
 
 from PIL import Image, ImageCms, ImageOps, ImageSequence
 from PIL.JpegImagePlugin import get_sampling
@@ -25,18 +23,15 @@ from school.files.service.content.pictures import (
     check_picture,
 )
 from school.files.service.content.refusals import Refused
+from school.files.service.drawing import LARGE_PIXELS, drawn
 from school.files.service.families import Kind
 
-SPOOL_BYTES = 1024 * 1024
 JPEG_QUALITY = 92
 WEBP_QUALITY = 90
 WEBP_LOWER_QUALITY = 75
-# Effort, for lossless WebP only: more of it takes minutes for a large picture.
+# Effort, for lossless WebP only: more takes minutes and twice the memory for a large picture.
 WEBP_EFFORT = 30
-LARGE_PIXELS = 6_000_000
-# A picture of 39 million dots takes up to 680 MiB while it is drawn: one of them at a time, or a
-# few uploads at once would take a small server's memory.
-_LARGE_IN_TURN = threading.Lock()
+WEBP_LARGE_EFFORT = 0
 LARGEST_PROFILE_BYTES = 16 * 1024
 _PROFILE_SPACES = {"RGB ": {"RGB", "RGBA", "P"}, "GRAY": {"L", "LA", "I;16", "1"}}
 # In small letters.
@@ -54,16 +49,24 @@ def clean(stream: IO[bytes], kind: Kind) -> BinaryIO:
 
     The caller closes it. Raises Refused for a picture that cannot be drawn to its end.
     """
-    with ExitStack() as stack:
-        sheet = cast("BinaryIO", stack.enter_context(SpooledTemporaryFile(max_size=SPOOL_BYTES)))
-        with opened(stream) as (sent, measure):
-            if measure.code != kind.code:
-                raise Refused("damaged_picture")
-            with _LARGE_IN_TURN if sent.width * sent.height > LARGE_PIXELS else nullcontext():
-                _DRAW[kind.code](sent, measure, sheet)
-        sheet.seek(0)
-        stack.pop_all()  # it was drawn to its end: from here on it is the caller's
-    return sheet
+    if check_picture(stream).code != kind.code:
+        raise Refused("damaged_picture")
+    return drawn(redraw, stream)
+
+
+def redraw(stream: IO[bytes], sheet: BinaryIO) -> None:
+    """A way to draw (see `drawing`): everything as it is, and nothing but the picture."""
+    with opened(stream) as (sent, measure):
+        _DRAW[measure.code](sent, measure, sheet)
+
+
+def shrunk(sent: Image.Image, side: int) -> Image.Image:
+    """Upright, and at most `side` dots each way."""
+    # A JPEG can be read at a fraction of its size, which saves most of the memory.
+    sent.draft("RGB", (side * 2, side * 2))
+    ImageOps.exif_transpose(sent, in_place=True)
+    sent.thumbnail((side, side))
+    return sent
 
 
 @contextmanager
@@ -143,7 +146,8 @@ def _is_see_through(sent: Image.Image) -> bool:
 
 def _webp(sent: Image.Image, measure: Measure, sheet: BinaryIO) -> None:
     lossless = measure.is_lossless
-    quality = WEBP_EFFORT if lossless else WEBP_QUALITY
+    effort = WEBP_LARGE_EFFORT if _is_large(sent) else WEBP_EFFORT
+    quality = effort if lossless else WEBP_QUALITY
     method = 1 if lossless else 2 if _is_large(sent) else 4
     profile = _profile(sent)
     if measure.frames > 1:
@@ -155,6 +159,8 @@ def _webp(sent: Image.Image, measure: Measure, sheet: BinaryIO) -> None:
         return
     ImageOps.exif_transpose(sent, in_place=True)
     bare = _bare(sent)
+    # Pillow would keep three more copies of the unfolded picture while this one is packed.
+    sent._decoder = sent.fp = None  # type: ignore[attr-defined]  # noqa: SLF001
     try:
         bare.save(
             sheet, format="WEBP", lossless=lossless, quality=quality, method=method,

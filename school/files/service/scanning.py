@@ -22,13 +22,13 @@ import structlog
 from school import cache, clock
 from school.audit.log import record
 from school.db import db, transaction
-from school.files.models import Blob, BlobState, File, FileVersion, ScanState
+from school.files.models import Blob, BlobDerivative, BlobState, File, FileVersion, ScanState
 from school.files.queries import Content, content_of_blob
 from school.files.service.clamd import Scan, Scanner, Verdict
 from school.files.service.reading import sought
 from school.files.service.shelf import shelf
-from school.jobs.models import Job, JobState
-from school.jobs.queue import enqueue
+from school.files.service.thumbnails.planning import plan_thumbnail
+from school.jobs.queue import enqueue_within
 from school.storage.errors import StorageError
 from school.tenancy.scope import current_school_id
 
@@ -89,16 +89,7 @@ def scan_values(scan: Scan | None) -> dict[str, Any]:
 
 def plan_scan(*, wait_s: int = FIRST_WAIT_S, nightly: bool = False) -> None:
     """In the caller's transaction: see to it that a round of this school is waiting."""
-    waiting = db.session.scalar(
-        sa.select(Job.id).where(
-            Job.kind == SCAN,
-            Job.school_id == current_school_id(),
-            Job.state == JobState.WAITING,
-            Job.run_at <= clock.now() + timedelta(seconds=wait_s),
-        )
-    )
-    if waiting is None:
-        enqueue(SCAN, delay_s=wait_s, wait_s=wait_s, nightly=nightly)
+    enqueue_within(SCAN, timedelta(seconds=wait_s), wait_s=wait_s, nightly=nightly)
 
 
 def plan_nightly_scan() -> bool:
@@ -165,13 +156,21 @@ def _next_blobs(engine: str, *, nightly: bool, before: Any) -> list[UUID]:
         wanted = sa.and_(held, Blob.scan_reason.in_(_PASSING))
     found = db.session.scalars(
         sa.select(Blob.id)
-        .where(Blob.state == BlobState.STORED, wanted)
+        .where(Blob.state == BlobState.STORED, wanted, _came_in())
         .where(sa.or_(Blob.scanned_at.is_(None), Blob.scanned_at < before))
         .order_by(Blob.scanned_at.is_not(None), Blob.scanned_at)
         .limit(AT_ONCE)
     ).all()
     db.session.rollback()  # no transaction stays open while the scanner works
     return list(found)
+
+
+def _came_in() -> sa.ColumnElement[bool]:
+    """Not what the house itself made of content that came in."""
+    made = sa.select(BlobDerivative.derived_id).where(
+        BlobDerivative.school_id == Blob.school_id, BlobDerivative.derived_id == Blob.id
+    )
+    return ~made.exists()
 
 
 def _scan_blob(scanner: Scanner, blob_id: UUID) -> Verdict:
@@ -214,6 +213,8 @@ def _write_down(blob_id: UUID, scan: Scan) -> None:
     db.session.flush()
     if blob.scan_state != before:
         _tell(blob)
+    if before == ScanState.HELD and blob.scan_state == ScanState.CLEAN:
+        plan_thumbnail(blob.id, blob.content_type)
 
 
 def _tell(blob: Blob) -> None:

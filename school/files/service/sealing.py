@@ -15,13 +15,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school.db import db, transaction
-from school.files.models import Blob
+from school.files.models import Blob, UploadPart
 from school.files.queries import Content
 from school.files.service.shelf import Shelf, shelf
 from school.files.service.staging import Staged
 from school.storage.container import Envelope, Sealed, encrypt, new_data_key, sealed_size
 
 AT_ONCE = 500
+_Keyed = type[Blob] | type[UploadPart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +93,35 @@ def rewrap() -> int:
     Opens its own transactions; may be stopped and run again. Raises StorageError for a row whose
     key cannot be unwrapped.
     """
+    return sum(_rewrap_all(table) for table in (Blob, UploadPart))
+
+
+def _rewrap_all(table: _Keyed) -> int:
     changed = 0
     last: UUID | None = None
-    while rows := _sealed_after(last):
+    while rows := _sealed_after(table, last):
         last = rows[-1][0]
         with transaction():
-            changed += sum(_rewrap(blob_id, text) for blob_id, text in rows)
+            changed += sum(_rewrap(table, object_id, text) for object_id, text in rows)
     return changed
 
 
-def _sealed_after(last: UUID | None) -> list[tuple[UUID, str]]:
-    query = sa.select(Blob.id, Blob.envelope).where(Blob.envelope.is_not(None))
+def _sealed_after(table: _Keyed, last: UUID | None) -> list[tuple[UUID, str]]:
+    query = sa.select(table.id, table.envelope).where(table.envelope.is_not(None))
     if last is not None:
-        query = query.where(Blob.id > last)
-    rows = db.session.execute(query.order_by(Blob.id).limit(AT_ONCE))
+        query = query.where(table.id > last)
+    rows = db.session.execute(query.order_by(table.id).limit(AT_ONCE))
     return [(row[0], row[1] or "") for row in rows]
 
 
-def _rewrap(blob_id: UUID, text: str) -> bool:
+def _rewrap(table: _Keyed, object_id: UUID, text: str) -> bool:
     old = Envelope.from_text(text)
-    new = shelf().keys.rewrap(old, blob_id)
+    new = shelf().keys.rewrap(old, object_id)
     if new == old:
         return False
     db.session.execute(
-        sa.update(Blob)
-        .where(Blob.id == blob_id, Blob.envelope == text)
+        sa.update(table)
+        .where(table.id == object_id, table.envelope == text)
         .values(envelope=new.to_text())
         .execution_options(synchronize_session=False)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from school.files.service.moving.following import Follower
 from school.storage.container import KeyRing
 from school.storage.protocol import StorageProvider
 
@@ -14,6 +15,8 @@ class Shelf:
     """The storage provider in use, and the installation's limits and keys."""
 
     provider: StorageProvider
+    # Knows of a move to another storage.
+    follower: Follower
     most_bytes: int
     signing_keys: tuple[str, ...]
     # Wrap the keys of sensitive content.
@@ -22,6 +25,11 @@ class Shelf:
     both_for: frozenset[str] = frozenset()
     # Where the virus scanner listens; empty: there is none.
     scanner_url: str = ""
+    # The space of each school, and of each person in it, that has no limit of its own; 0: none.
+    school_bytes: int = 0
+    person_bytes: int = 0
+    # Days after which what lies in the trash is deleted for good.
+    trash_days: int = 30
 
 
 _find: list[Callable[[], Shelf]] = []

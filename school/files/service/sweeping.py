@@ -10,13 +10,22 @@ import sqlalchemy as sa
 import structlog
 
 from school import clock
-from school.db import db, take_write_lock, transaction
-from school.files.models import Blob, BlobLocation, BlobState, LocationState, StorageTask
-from school.files.service import copying
+from school.db import changes_one, db, take_write_lock, transaction
+from school.files.models import (
+    Blob,
+    BlobDerivative,
+    BlobLocation,
+    BlobState,
+    FileVersion,
+    LocationState,
+    StorageTask,
+)
+from school.files.service import copying, quotas
 from school.files.service.outbox import (
     AT_ONCE,
     COPY,
     DELETE,
+    NO_WAIT,
     Task,
     delete_later,
     due_tasks,
@@ -25,12 +34,15 @@ from school.files.service.outbox import (
     postpone,
 )
 from school.files.service.shelf import shelf
+from school.files.service.uploading.ending import end_old, next_end
 from school.storage.errors import StorageError
 from school.storage.hybrid import members_of
 from school.storage.protocol import StorageProvider
 from school.tenancy.scope import current_school_id
 
 log = structlog.get_logger(__name__)
+BACKUPS_KEPT = timedelta(days=7)
+"""How old a backup of the database may be whose files are all still there when it is restored."""
 
 
 @dataclass(slots=True)
@@ -58,14 +70,35 @@ def discard(blob_id: UUID) -> bool:
 
     False when it is pending no longer: settled, or already let go.
     """
-    gone = db.session.execute(
-        sa.update(Blob)
-        .where(Blob.id == blob_id, Blob.state == BlobState.PENDING)
-        .values(state=BlobState.DELETING, lease_until=None)
-        .execution_options(synchronize_session=False)
+    return _condemn(blob_id, BlobState.PENDING, after=NO_WAIT)
+
+
+def let_go(blob_id: UUID) -> bool:
+    """Decide, in the caller's transaction, that stored content is not needed any more.
+
+    False while a version has it. Its objects stay for as long as a backup of the database may be
+    restored that still names them.
+    """
+    # Whoever is about to make a version of it goes first, or waits for us and finds it gone.
+    db.session.execute(sa.select(Blob.id).where(Blob.id == blob_id).with_for_update())
+    needed = sa.select(FileVersion.id).where(
+        FileVersion.blob_id == blob_id, FileVersion.pruned_at.is_(None)
     )
-    if gone.rowcount != 1:  # type: ignore[attr-defined]
+    if db.session.scalar(needed.limit(1)) is not None:
         return False
+    return _condemn(blob_id, BlobState.STORED, after=BACKUPS_KEPT)
+
+
+def _condemn(blob_id: UUID, state: BlobState, *, after: timedelta) -> bool:
+    """The one way a blob begins to be deleted: by compare and swap, with what was made of it."""
+    is_condemned = changes_one(
+        sa.update(Blob)
+        .where(Blob.id == blob_id, Blob.state == state)
+        .values(state=BlobState.DELETING, lease_until=None)
+    )
+    if not is_condemned:
+        return False
+    quotas.discount_blobs([blob_id])
     locations = db.session.scalars(
         sa.select(BlobLocation)
         .where(BlobLocation.blob_id == blob_id)
@@ -73,13 +106,22 @@ def discard(blob_id: UUID) -> bool:
     ).all()
     for location in locations:
         location.state = LocationState.DELETING
-        delete_later(location.provider, location.key)
+        delete_later(location.provider, location.key, after=after)
+    for derived_id in _derived_from(blob_id):
+        _condemn(derived_id, BlobState.STORED, after=after)
     return True
+
+
+def _derived_from(blob_id: UUID) -> list[UUID]:
+    found = db.session.scalars(
+        sa.select(BlobDerivative.derived_id).where(BlobDerivative.blob_id == blob_id)
+    )
+    return [derived_id for derived_id in found if derived_id is not None]
 
 
 def sweep() -> Swept:
     """Put right what is due in the school in scope; opens its own transactions."""
-    swept = Swept(discarded=_discard_expired())
+    swept = Swept(discarded=_discard_expired() + end_old())
     copying.plan_missing_copies()
     swept += _carry_out()
     with transaction():
@@ -169,7 +211,7 @@ def _plan_next() -> int:
         )
     ).one()
     tasks = db.session.execute(sa.select(sa.func.count(), sa.func.min(StorageTask.next_at))).one()
-    moments = [at for at in (pending[1], tasks[1]) if at is not None]
+    moments = [at for at in (pending[1], tasks[1], next_end()) if at is not None]
     if moments:
         plan_sweep(after=max(min(moments) - clock.now(), timedelta(seconds=1)))
     return int(pending[0] + tasks[0])

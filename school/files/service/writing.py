@@ -1,6 +1,7 @@
 """How bytes come to rest: a row first, then the bytes, then the row says they are there.
 
-    1. TX1  Blob(pending) and BlobLocation(writing) under a fresh random key are committed.
+    1. TX1  Blob(pending) and BlobLocation(writing) under a fresh random key are committed; from
+            here on it counts towards its sender's and the school's space (see `quotas`).
     2. put  the bytes go to the provider, which counts and hashes them on the way.
     3. TX2  the caller's transaction: `settle` turns the blob to stored (only from pending, by
             compare and swap) beside whatever refers to it, and plans its copies.
@@ -20,26 +21,26 @@ import sqlalchemy as sa
 import structlog
 
 from school import clock
-from school.db import db, new_id, transaction
+from school.db import changes_one, db, new_id, transaction
 from school.errors import Unavailable
 from school.files.models import Blob, BlobLocation, BlobState
+from school.files.service import quotas
 from school.files.service.clamd import Scan, Verdict
 from school.files.service.copying import Copied, mark_present, plan_copies, put_copy
 from school.files.service.families import PURPOSES
-from school.files.service.outbox import delete_later, plan_sweep
+from school.files.service.outbox import LATE_WRITE, delete_later, plan_sweep
 from school.files.service.scanning import plan_scan, scan_values
 from school.files.service.sealing import Outgoing, outgoing
 from school.files.service.shelf import shelf
 from school.files.service.staging import Staged
 from school.files.service.sweeping import discard
 from school.storage.errors import OutcomeUnknown, StorageError
-from school.storage.hybrid import members_of
+from school.storage.hybrid import keepers_of
 from school.storage.keys import new_key
 from school.storage.protocol import ObjectInfo, StorageProvider
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(hours=1)
-LATE_WRITE = timedelta(hours=24)
 TRIES = 2
 
 
@@ -59,11 +60,14 @@ class Written:
     is_held: bool = False
 
 
-def write(content: Staged, *, purpose: str, scan: Scan | None = None) -> Written:
+def write(
+    content: Staged, *, purpose: str, scan: Scan | None = None, sent_by: UUID | None = None
+) -> Written:
     """Put content to rest (steps 1 and 2); `scan` is what the scanner said of it.
 
-    Raises Unavailable when the provider cannot take it, or a copy cannot be made that this
-    purpose waits for.
+    `sent_by` is whose space it takes beside the school's; None for what nobody sent, such as a
+    smaller picture of a file. Raises NoRoom; Unavailable when the provider cannot take it, or a
+    copy cannot be made that this purpose waits for.
 
     Not inside a transaction: the pending row must be true before the first byte leaves.
     """
@@ -72,10 +76,10 @@ def write(content: Staged, *, purpose: str, scan: Scan | None = None) -> Written
     provider = shelf().provider
     blob_id, key = new_id(), new_key()
     leaving = outgoing(content, blob_id, is_sensitive=PURPOSES[purpose].is_sensitive)
-    _begin(leaving, key, provider, scan)
+    _begin(leaving, key, provider, scan, sent_by)
     try:
         key, info = _send(leaving, key, provider)
-        copied = _copy_now(leaving, key, info) if purpose in shelf().both_for else ()
+        copied = _copy_now(leaving, key, info, provider) if purpose in shelf().both_for else ()
     except StorageError as error:
         log.warning("file.write_failed", blob_id=str(blob_id), error=type(error).__name__)
         give_up(blob_id)
@@ -88,13 +92,15 @@ def write(content: Staged, *, purpose: str, scan: Scan | None = None) -> Written
     return Written(blob_id, provider.name, key, info.etag, stored_sha256, copied, is_held)
 
 
-def _copy_now(leaving: Outgoing, key: str, info: ObjectInfo) -> tuple[str, ...]:
-    """Copies everywhere, before the file counts."""
+def _copy_now(
+    leaving: Outgoing, key: str, info: ObjectInfo, first: StorageProvider
+) -> tuple[str, ...]:
+    """Copies everywhere else, before the file counts."""
     blob_id, content = leaving.blob_id, leaving.content
     known = Copied(
         blob_id, leaving.size_bytes, info.sha256 or content.sha256, content.kind.content_type
     )
-    copies = members_of(shelf().provider)[1:]
+    copies = [one for one in keepers_of(shelf().provider) if one.name != first.name]
     for member in copies:
         with transaction() as session:
             session.add(BlobLocation(blob_id=blob_id, provider=member.name, key=key))
@@ -109,13 +115,12 @@ def _copy_now(leaving: Outgoing, key: str, info: ObjectInfo) -> tuple[str, ...]:
 
 def settle(written: Written) -> None:
     """Step 3, inside the caller's transaction: from now on the bytes count."""
-    stored = db.session.execute(
+    is_stored = changes_one(
         sa.update(Blob)
         .where(Blob.id == written.blob_id, Blob.state == BlobState.PENDING)
         .values(state=BlobState.STORED, lease_until=None, stored_sha256=written.stored_sha256)
-        .execution_options(synchronize_session=False)
     )
-    if stored.rowcount != 1:  # type: ignore[attr-defined]
+    if not is_stored:
         # The lease ran out and the sweep was faster.
         raise Unavailable(
             "Sending this file took too long, so nothing was kept. Send it again.",
@@ -124,7 +129,7 @@ def settle(written: Written) -> None:
     mark_present(written.blob_id, written.provider, written.etag)
     for name in written.copied:
         mark_present(written.blob_id, name, None)
-    plan_copies(written.blob_id, written.key, done=written.copied)
+    plan_copies(written.blob_id, written.key, done=(written.provider, *written.copied))
     if written.is_held:
         plan_scan()
 
@@ -135,9 +140,16 @@ def give_up(blob_id: UUID) -> None:
         discard(blob_id)
 
 
-def _begin(leaving: Outgoing, key: str, provider: StorageProvider, scan: Scan | None) -> None:
+def _begin(
+    leaving: Outgoing,
+    key: str,
+    provider: StorageProvider,
+    scan: Scan | None,
+    sent_by: UUID | None,
+) -> None:
     content, envelope = leaving.content, leaving.envelope
     with transaction() as session:
+        quotas.count(content.size_bytes, sent_by=sent_by)
         session.add(
             Blob(
                 id=leaving.blob_id,
@@ -147,6 +159,7 @@ def _begin(leaving: Outgoing, key: str, provider: StorageProvider, scan: Scan | 
                 envelope=envelope,
                 stored_bytes=leaving.size_bytes if envelope else None,
                 lease_until=clock.now() + LEASE,
+                sent_by=sent_by,
                 **scan_values(scan),
             )
         )

@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
-from school.files.views import downloads, held, pages, photos
+from school.files.views import (
+    downloads,
+    folders,
+    held,
+    holds,
+    open_links,
+    owners,
+    pages,
+    photos,
+    places,
+    retention,
+    sharing,
+    thumbnails,
+    trash,
+    tus,
+    uploads,
+    usage,
+)
 from school.files.views.blueprint import bp as bp
 
-__all__ = ["bp", "downloads", "held", "pages", "photos"]
+__all__ = [
+    "bp",
+    "downloads",
+    "folders",
+    "held",
+    "holds",
+    "open_links",
+    "owners",
+    "pages",
+    "photos",
+    "places",
+    "retention",
+    "sharing",
+    "thumbnails",
+    "trash",
+    "tus",
+    "uploads",
+    "usage",
+]

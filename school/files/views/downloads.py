@@ -119,32 +119,65 @@ def show_preview(token: str) -> Response:
 def bundle(student_id: UUID) -> BaseResponse:
     """The ticked files as a ZIP, or with `all` every one of the list."""
     archived = request.args.get("show") == "archived"
+    back = url_for("files.of_student", student_id=student_id, show="archived" if archived else None)
+    spot = queries.Spot(STUDENT, student_id)
+    policy.check_owner(the_person(), STUDENT, student_id, archived=archived)
+    title = policy.card_of(STUDENT, student_id).title
+    return _bundle(spot, archived=archived, back=back, title=title)
+
+
+@bp.post("/files/zip")
+@requires(Permission.FILE_VIEW)
+def bundle_place() -> BaseResponse:
+    """The ticked files and folders of the place named by `at` as a ZIP, or with `all` all of it."""
+    spot = queries.read_spot(request.form.get("at"))
+    trail = policy.standing_in(the_person(), spot).trail
+    card = None if trail else policy.card_of(spot.owner_kind, spot.owner_id)
+    title = card.title if card else trail[-1].name
+    back = card.files_url if card else url_for("files.folder", folder_id=spot.folder_id)
+    return _bundle(spot, archived=False, back=back, title=title)
+
+
+def _bundle(spot: queries.Spot, *, archived: bool, back: str, title: str) -> BaseResponse:
+    ids, folder_ids = ticked()
     try:
         with transaction():
             entries = bundles.gather(
-                the_person(), STUDENT, student_id, ids=_ticked(), archived=archived
+                the_person(),
+                spot.owner_kind,
+                spot.owner_id,
+                folder_id=spot.folder_id,
+                ids=ids,
+                folder_ids=folder_ids,
+                archived=archived,
             )
         bundles.check_store(entries, opener())
     except (Invalid, TooLarge) as error:
         if wants_json():
             raise
         flash(message_of(error), "error")
-        show = "archived" if archived else None
-        return redirect(url_for("files.of_student", student_id=student_id, show=show), 303)
-    return _zip(entries, policy.card_of(STUDENT, student_id).title)
+        return redirect(back, 303)
+    return zipped(entries, title)
 
 
-def _ticked() -> set[UUID] | None:
-    """None for all. Raises NotFound for what is no id."""
-    if request.form.get("all"):
-        return None
+FOLDER = "folder:"
+
+
+def ticked(values: list[str] | None = None) -> tuple[set[UUID] | None, set[UUID]]:
+    """Files and folders that were ticked; None for all files. Raises NotFound for what is no
+    id."""
+    if values is None and request.form.get("all"):
+        return None, set()
+    values = request.form.getlist("ids") if values is None else values
+    inside = {value.removeprefix(FOLDER) for value in values if value.startswith(FOLDER)}
     try:
-        return {UUID(value) for value in request.form.getlist("ids")}
+        files = {UUID(value) for value in values if not value.startswith(FOLDER)}
+        return files, {UUID(value) for value in inside}
     except ValueError:
         raise queries.file_gone() from None
 
 
-def _zip(entries: list[bundles.Entry], title: str) -> Response:
+def zipped(entries: list[bundles.Entry], title: str) -> Response:
     timed = [entry._replace(at=to_user_timezone(entry.at)) for entry in entries]
     words = bundles.Words(
         heading=_("These files are not in the ZIP, though you asked for them:"),

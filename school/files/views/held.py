@@ -24,7 +24,7 @@ SETTINGS = Permission.SCHOOL_SETTINGS
 REASONS = {
     "unreachable": lazy_gettext("The virus scanner does not answer."),
     "timeout": lazy_gettext("The virus scanner took too long."),
-    "protocol": lazy_gettext("The virus scanner said something nobody understands."),
+    "protocol": lazy_gettext("The virus scanner gave an answer that makes no sense."),
     "unreadable": lazy_gettext("The file store could not be read."),
     "too_large": lazy_gettext("It is larger than the virus scanner takes."),
     "limits": lazy_gettext("The virus scanner could not look into all of it."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,7 +26,7 @@ from school.errors import DomainError, Forbidden, Invalid, NotFound
 from school.files import policy, queries
 from school.files.forms import RenameForm, ReplaceForm, UploadForm, VersionedForm
 from school.files.models import File, OwnerKind, ScanState
-from school.files.service import documents, keeping, previews
+from school.files.service import documents, holding, keeping, previews, sharing
 from school.files.service.families import (
     BY_CONTENT_TYPE,
     MIB,
@@ -38,6 +37,10 @@ from school.files.service.families import (
 from school.files.service.shelf import shelf
 from school.files.views import held
 from school.files.views.blueprint import bp
+from school.files.views.holds import shown_holds, student_aims
+from school.files.views.lists import ICONS, line_of, list_of
+from school.files.views.showing import frame_of, grantee_words
+from school.files.views.uploads import unfinished_in
 from school.permissions import Permission, Person
 from school.web.access import requires, the_person, wants_json
 from school.web.errors import message_of
@@ -46,23 +49,6 @@ from school.web.forms import show_on_form
 from school.web.headers import POLICY
 
 STUDENT = OwnerKind.STUDENT.value
-ICONS = {
-    "image": "photo",
-    "pdf": "file-type-pdf",
-    "office": "file-text",
-    "sheet": "file-spreadsheet",
-    "slides": "presentation",
-    "text": "file-text",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of the list, ready to be shown."""
-
-    row: queries.FileRow
-    icon: str
-    url: str
 
 
 @bp.get("/students/<uuid:student_id>/files")
@@ -71,38 +57,46 @@ def of_student(student_id: UUID) -> str:
     """The files of one student."""
     person = the_person()
     archived = request.args.get("show") == "archived"
-    policy.check_owner(person, STUDENT, student_id, archived=archived)
+    if archived:
+        policy.check_owner(person, STUDENT, student_id, archived=True)
     return _list_page(person, student_id, archived=archived)
 
 
 def _list_page(person: Person, student_id: UUID, *, archived: bool) -> str:
+    spot = queries.Spot(STUDENT, student_id)
+    standing = policy.standing_in(person, spot)
+    listed = _put_away(person, spot) if archived else list_of(spot, standing)
     card = policy.card_of(STUDENT, student_id)
-    rows = queries.list_files(STUDENT, student_id, archived=archived)
-    seen = [row for row in rows if policy.may_view_purpose(person, row.purpose)]
     return render_template(
         "files/of_student.html",
+        **listed,
         card=card,
         tabs=card.tabs,
-        lines=[_line(row) for row in seen],
         zip_url=url_for(
             "files.bundle", student_id=student_id, show="archived" if archived else None
         ),
         archived=archived,
-        may_add=policy.may_add(person, STUDENT, student_id) and not archived,
+        may_add=listed["may_fill"],
         may_restore=person.may(Permission.FILE_ARCHIVE),
         may_view_archived=policy.may_view_archived(person),
         may_keep_medical=policy.may_view_purpose(person, "medical"),
         student_id=student_id,
+        may_see_trash=policy.may_see_trash(person, STUDENT, student_id),
+        **shown_holds(
+            person, student_aims(student_id), url_for("files.hold_student", student_id=student_id)
+        ),
         photo=queries.find_photo(STUDENT, student_id),
-        limit_mb=shelf().most_bytes // MIB,
-        accept=accept_list(PURPOSES["document"].kinds),
+        unfinished=unfinished_in(person, spot) if listed["may_fill"] else [],
         accept_photo=accept_list(PURPOSES["photo"].kinds),
     )
 
 
-def _line(row: queries.FileRow) -> Line:
-    kind = BY_CONTENT_TYPE.get(row.content_type)
-    return Line(row, ICONS[kind.family] if kind else "file-text", f"/files/{row.id}")
+def _put_away(person: Person, spot: queries.Spot) -> dict[str, Any]:
+    """What was put away of all folders, in one list: it has left its place."""
+    rows = queries.list_files(spot.owner_kind, spot.owner_id, archived=True)
+    seen = [row for row in rows if policy.may_view_purpose(person, row.purpose)]
+    lines = [line_of(row) for row in seen]
+    return {"lines": lines, "folders": [], "page": None, "at": str(spot), "may_fill": False}
 
 
 @bp.post("/students/<uuid:student_id>/files")
@@ -115,32 +109,38 @@ def upload(student_id: UUID) -> BaseResponse | tuple[Response, int]:
     if purpose not in {"document", "medical"}:
         raise Invalid("Files are not kept for “%(purpose)s”.", field="purpose", purpose=purpose)
     policy.check_add(person, STUDENT, student_id, purpose=purpose)
+    spot = queries.Spot(STUDENT, student_id)
     sent = [item for item in request.files.getlist("file") if item.filename]
     if not sent:
         raise Invalid("Choose a file.", field="file")
     if wants_json():
-        kept = [_keep(item, student_id, purpose) for item in sent]
+        kept = keep_all(sent, spot, purpose)
         return jsonify([{"id": str(file.id), "name": file.name} for file in kept]), 201
-    _keep_each(sent, student_id, purpose)
+    keep_each(sent, spot, purpose)
     return redirect(url_for("files.of_student", student_id=student_id), 303)
 
 
-def _keep(item: FileStorage, student_id: UUID, purpose: str) -> File:
+def _keep(item: FileStorage, spot: queries.Spot, purpose: str) -> File:
     return keeping.keep_upload(
         item.stream,
-        owner_kind=STUDENT,
-        owner_id=student_id,
+        **spot._asdict(),
         filename=item.filename,
         purpose=purpose,
         size_hint=item.content_length or None,
     )
 
 
-def _keep_each(sent: list[FileStorage], student_id: UUID, purpose: str) -> None:
+def keep_all(sent: list[FileStorage], spot: queries.Spot, purpose: str = "document") -> list[File]:
+    """Take these in, for a program: the first that is refused is the answer."""
+    return [_keep(item, spot, purpose) for item in sent]
+
+
+def keep_each(sent: list[FileStorage], spot: queries.Spot, purpose: str = "document") -> None:
+    """Take these in, for a page: those refused are named, the others are kept."""
     kept = 0
     for item in sent:
         try:
-            _keep(item, student_id, purpose)
+            _keep(item, spot, purpose)
             kept += 1
         except DomainError as error:
             flash(f"{item.filename}: {message_of(error)}", "error")
@@ -163,12 +163,18 @@ def _file_page(
     current = next(v for v in versions if v.is_current)
     is_open = current.scan_state in queries.AVAILABLE
     kind = BY_CONTENT_TYPE.get(current.content_type)
-    card = policy.card_of(file.owner_kind, file.owner_id)
+    person = the_person()
+    spot = queries.spot_of(file)
+    above = queries.trail_to(spot.folder_id) if spot.folder_id else []
+    frame = frame_of(person, spot, above, sees_owner=rights.sees_owner)
     return render_template(
         "files/show.html",
         file=file,
-        card=card,
-        trail=[*card.crumbs, (_("Files"), _owner_url(file))],
+        card=frame.card,
+        trail=frame.crumbs,
+        may_share=rights.share,
+        shares=sharing.list_shares(file, above=above) if rights.share else [],
+        share_words=grantee_words,
         versions=versions,
         current=current,
         words=_(kind.words) if kind else "",
@@ -178,12 +184,20 @@ def _file_page(
         held_why=_held_why(current),
         may_scan=rights.edit and held.is_checked_again(file, current.scan_state),
         shown={v.number for v in versions if is_safe_inline(v.content_type)},
-        opened={v.number for v in versions if v.scan_state in queries.AVAILABLE},
+        opened={
+            v.number for v in versions if v.scan_state in queries.AVAILABLE and not v.pruned_at
+        },
         preview=_preview(current) if is_open else None,
         told=_told(file, current) if is_open else [],
         no_preview=_no_preview(current),
         may_edit=rights.edit and file.archived_at is None,
         may_archive=rights.archive,
+        may_delete=rights.delete,
+        **shown_holds(
+            the_person(),
+            holding.aims_at(file),
+            url_for("files.hold_file", file_id=file.id),
+        ),
         rename=rename or RenameForm(data={"name": file.name, "version": file.version}),
         replace=replace or ReplaceForm(data={"version": file.version}),
         accept=accept_list(PURPOSES[file.purpose].kinds),
@@ -239,7 +253,10 @@ def _told(file: File, current: queries.VersionRow) -> list[tuple[str, Any]]:
 
 
 def _owner_url(file: File) -> str:
-    return url_for("files.of_student", student_id=file.owner_id)
+    """The place the file lies in."""
+    if file.folder_id:
+        return url_for("files.folder", folder_id=file.folder_id)
+    return policy.card_of(file.owner_kind, file.owner_id).files_url
 
 
 @bp.post("/files/<uuid:file_id>/versions")

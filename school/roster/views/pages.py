@@ -6,7 +6,7 @@ import io
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
@@ -27,21 +27,16 @@ from school.roster.views import bp
 from school.roster.views.words import field_label, refusal, sentence
 from school.spreadsheets.workbook import MAX_FILE_BYTES
 from school.spreadsheets.writing import write_csv, write_xlsx
-from school.storage.protocol import StorageProvider
 from school.students.queries import list_fields
 from school.web.access import requires, the_person
 from school.web.errors import message_of
 from school.web.progress import told
+from school.web.storage import storage_in_use
 from school.web.todo import Task, add_task
 
 IMPORT = Permission.ROSTER_IMPORT
 OPTIONS = ("overwrite_edited", "archive_gone")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-def _storage() -> StorageProvider:
-    provider: StorageProvider = current_app.extensions["school.storage"]
-    return provider
 
 
 @bp.get("")
@@ -85,7 +80,9 @@ def upload() -> BaseResponse | tuple[str, int]:
             raise Invalid("No file was chosen. Choose one, then send it.", field="file")
         size = sent.stream.seek(0, io.SEEK_END)
         sent.stream.seek(0)
-        imported = uploads.receive(_storage(), sent.stream, filename=sent.filename, size_bytes=size)
+        imported = uploads.receive(
+            storage_in_use(), sent.stream, filename=sent.filename, size_bytes=size
+        )
     except DomainError as error:
         return _index_page(message_of(error)), error.status
     return redirect(url_for("roster.show", import_id=imported.id), 303)
@@ -256,7 +253,7 @@ def discard(import_id: UUID) -> BaseResponse:
     """Keep nothing."""
     with transaction():
         staging.discard(import_id)
-        uploads.forget_file(_storage(), staging.get_import(import_id))
+        uploads.forget_file(storage_in_use(), staging.get_import(import_id))
     flash(_("Nothing was kept of this file."), "done")
     return redirect(url_for("roster.index"), 303)
 

@@ -24,6 +24,19 @@ def get_school() -> School:
     return school
 
 
+def allow_links(*, allowed: bool) -> None:
+    """Say whether files may be shared by a link that opens without an account. Twice is once.
+
+    Links that were made open nothing while they are not allowed.
+    """
+    school = get_school()
+    before = log.facts(school, ("allows_links",))
+    school.allows_links = allowed
+    db.session.flush()
+    after = log.facts(school, ("allows_links",))
+    log.record_change("school.links_allowed", "school", school, before=before, after=after)
+
+
 def edit_school(*, version: int, name: str, time_zone: str, phone: str | None) -> School:
     """Change what the school says of itself. Raises Stale, Invalid."""
     school = get_school()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from flask import url_for
 from flask_babel import gettext as _
 
@@ -13,8 +16,10 @@ from school.enrollment.queries import class_of
 from school.errors import NotFound
 from school.files.models import OwnerKind
 from school.files.policy import OwnerCard, register_owner
-from school.permissions import Person
+from school.permissions import Permission, Person
 from school.students import policy, queries
+from school.students.models import Student
+from school.students.queries.visibility import visible_to
 from school.students.views import words
 from school.students.views.record import headline, student_tabs
 from school.web.access import the_person
@@ -26,14 +31,37 @@ def register() -> None:
         OwnerKind.STUDENT,
         may_view=policy.may_view,
         may_edit=_may_add,
+        may_take=_may_take,
         card=_card,
+        seen=_seen,
         set_photo=_set_photo,
+        titles=_titles,
     )
 
 
 def _may_add(person: Person, student_id: UUID) -> bool:
     """Whoever works here and may see the student."""
     return person.is_staff and policy.may_view(person, student_id)
+
+
+def _may_take(person: Person, student_id: UUID) -> bool:
+    """What belongs to a student's record leaves it by the office only."""
+    return person.may(Permission.FILE_ARCHIVE) and _may_add(person, student_id)
+
+
+def _seen(person: Person, owner_id: Any) -> sa.ColumnElement[bool]:
+    """As `may_view`. For staff it would gather every student of the school to say yes to each."""
+    if person.is_staff and person.may(Permission.STUDENT_VIEW):
+        return sa.true()
+    seen: sa.ColumnElement[bool] = owner_id.in_(sa.select(Student.id).where(visible_to(person)))
+    return seen
+
+
+def _titles(student_ids: Collection[UUID]) -> dict[UUID, str]:
+    names = sa.select(
+        Student.id, Student.given_name, Student.family_name, Student.family_name_first
+    ).where(Student.id.in_(student_ids))
+    return {row.id: words.full_name(row) for row in db.session.execute(names)}
 
 
 def _card(student_id: UUID) -> OwnerCard | None:
@@ -50,6 +78,7 @@ def _card(student_id: UUID) -> OwnerCard | None:
         crumbs=((_("Students"), url_for("students.index")), (name, own_url)),
         initials=words.letters(student),
         tabs=tuple(student_tabs(student_id, the_person(), "files")),
+        files_url=url_for("files.of_student", student_id=student_id),
     )
 
 

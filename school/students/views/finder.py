@@ -11,6 +11,7 @@ from typing import Any
 from flask import current_app, render_template, request, url_for
 from flask_babel import gettext as _
 
+from school.files.service.finding import find_files
 from school.permissions import Permission, Person
 from school.search.words import fold
 from school.students.queries import finding
@@ -103,7 +104,7 @@ def _files(person: Person, q: str, limit: int) -> list[dict[str, Any]]:
         return []
     return [
         {"url": url_for("files.show", file_id=row.id), "title": row.name, "icon": "file-text"}
-        for row in finding.find_files(person, q, limit)
+        for row in find_files(person, q, size=limit).rows
     ]
 
 

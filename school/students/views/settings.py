@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from school.db import transaction
 from school.permissions import Permission
 from school.students import forms, queries, service
-from school.students.service.school import edit_school, get_school
+from school.students.service.school import allow_links, edit_school, get_school
 from school.students.views.blueprint import settings as bp
 from school.students.views.saving import save
 from school.web.access import requires
@@ -62,6 +62,7 @@ def _page(school_form: Any, genders_form: Any) -> str:
             for number, field in enumerate(shown)
         ],
         archived=[field for field in fields if field.is_archived],
+        allows_links=get_school().allows_links,
     )
 
 
@@ -86,6 +87,16 @@ def save_school() -> Response | tuple[str, int]:
             flash(_("Saved"), "done")
             return redirect(url_for("settings.index"), 303)
     return _page(form, _genders_form(formdata=None)), 422
+
+
+@bp.post("/links/<any(on, off):what>")
+@requires(Permission.SCHOOL_SETTINGS)
+def save_links(what: str) -> Response:
+    """Allow links to files that open without an account, or end them all."""
+    with transaction():
+        allow_links(allowed=what == "on")
+    flash(_("Files may be shared by link") if what == "on" else _("No link opens any more"), "done")
+    return redirect(url_for("settings.index"), 303)
 
 
 @bp.post("/genders")

@@ -99,7 +99,7 @@ def test_killed_after_the_last_byte(
     assert not all_keys() & {info.key for info in faulty.list("")}
 
 
-@pytest.mark.parametrize("step", ["settle", "_add_row", "record", "_changed"])
+@pytest.mark.parametrize("step", ["settle", "_add_row", "record", "file_changed"])
 def test_killed_inside_the_second_transaction(
     step: str, provider: Any, student: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

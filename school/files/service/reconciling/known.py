@@ -13,11 +13,14 @@ import sqlalchemy as sa
 
 from school.accounts.models import User
 from school.db import db
-from school.files.models import BlobLocation, StorageTask
+from school.files.models import BlobLocation, StorageTask, UploadPart
+from school.files.service.uploading.ending import PIECES
 
 Ask = Callable[[Collection[str]], set[str]]
 """Which of these keys are still wanted."""
 FILES = "blob/"
+ON_THE_WAY = f"{PIECES}/"
+"""Pieces of uploads that are not files yet."""
 AT_ONCE = 500
 
 
@@ -37,7 +40,12 @@ def know_keys(prefix: str, ask: Ask, *, in_each_school: bool) -> None:
 
 def is_ours(key: str) -> bool:
     """Somebody answers for keys like this one."""
-    return key.startswith((FILES, *_domains))
+    return key.startswith((FILES, ON_THE_WAY, *_domains))
+
+
+def other_prefixes() -> tuple[str, ...]:
+    """How the keys begin of what other domains keep without rows of ours."""
+    return tuple(_domains)
 
 
 def wanted_here(provider: str, keys: Collection[str]) -> set[str]:
@@ -58,7 +66,7 @@ def wanted_outside(keys: Collection[str]) -> set[str]:
 
 def _of_files(provider: str, keys: list[str]) -> set[str]:
     found: set[str] = set()
-    for table in (BlobLocation, StorageTask):
+    for table in (BlobLocation, StorageTask, UploadPart):
         query = sa.select(table.key).where(table.provider == provider, table.key.in_(keys))
         found.update(db.session.scalars(query))
     return found

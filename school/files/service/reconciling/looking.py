@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from school import clock
 from school.db import db, transaction
 from school.files.models import Blob, BlobLocation, LocationState, StrayObject
+from school.files.service.outbox import LATE_WRITE
 from school.files.service.reconciling.known import (
     AT_ONCE,
     FILES,
@@ -38,8 +39,8 @@ from school.files.service.reconciling.outcome import (
     Stray,
 )
 from school.files.service.reconciling.schools import inside
-from school.files.service.writing import LATE_WRITE, LEASE
-from school.storage.errors import NotFound, StorageError
+from school.files.service.writing import LEASE
+from school.storage.errors import NotFound, StorageError, describe
 from school.storage.keys import LONGEST
 from school.storage.protocol import ObjectInfo, StorageProvider
 
@@ -80,7 +81,7 @@ class Look:
                 self._tell(self._outcome.counts["objects"])
             self._compare([], low, None)
         except StorageError as error:
-            self._outcome.stop(Stop.UNREADABLE, detail=_told(error))
+            self._outcome.stop(Stop.UNREADABLE, detail=describe(error)[:200])
         return self.seen
 
     def _compare(self, window: list[ObjectInfo], low: str, high: str | None) -> None:
@@ -276,7 +277,3 @@ def _later(one: datetime | None, other: datetime) -> datetime:
 def _add(where: list[T], what: T) -> None:
     if len(where) < MOST_ACTS:
         where.append(what)
-
-
-def _told(error: StorageError) -> str:
-    return f"{type(error).__name__}: {error}"[:200]

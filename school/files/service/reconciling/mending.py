@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 
 from school import clock
-from school.db import db, transaction
+from school.db import changes_one, db, transaction
 from school.files.models import Blob, BlobLocation, BlobState, LocationState
 from school.files.service.outbox import copy_later
 from school.files.service.reconciling.known import AT_ONCE
@@ -194,15 +194,13 @@ def _has(provider: StorageProvider, place: Place) -> bool | None:
 
 def _move(place: Place, before: str, after: LocationState, copy_to: str | None = None) -> bool:
     """Change the row, if it still stands as it was seen. `copy_to`: and plan the copy there."""
-    with school_scope(place.school_id), transaction() as session:
-        moved = session.execute(
+    with school_scope(place.school_id), transaction():
+        is_moved = changes_one(
             sa.update(BlobLocation)
             .where(BlobLocation.id == place.id, BlobLocation.key == place.key)
             .where(BlobLocation.state == before, _is_wanted(place))
             .values(state=after, updated_at=clock.now())
-            .execution_options(synchronize_session=False)
         )
-        is_moved = bool(moved.rowcount == 1)  # type: ignore[attr-defined]
         if is_moved and copy_to:
             copy_later(copy_to, place.key)
     return is_moved

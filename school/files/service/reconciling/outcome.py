@@ -34,6 +34,7 @@ class Kind(StrEnum):
     STRAY = "stray"  # nobody knows it; seen twice, it was moved (or would be)
     OLD = "old"  # it has lain in lost-and-found for long
     WAITING = "waiting"  # copies or deletions wait for more than an hour
+    PIECE = "piece"  # of an upload under way: gone, so the upload will be refused
     FAILED = "failed"  # the provider refused what was to be done
 
 
@@ -71,6 +72,7 @@ COUNTS = (
     "objects", "bytes", "rows", "foreign", "unknown", "moved", "missing", "damaged", "lost",
     "repaired", "returned", "verified", "verified_bytes", "stale_uploads", "aside", "old",
     "emptied", "waiting", "failed",
+    "pieces",
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from school.files.service.reconciling.outcome import (
     Tell,
     is_many,
 )
+from school.files.service.reconciling.pieces import look_for_pieces
 from school.files.service.reconciling.schools import (
     all_schools,
     give_back_connections,
@@ -38,10 +39,9 @@ from school.files.service.reconciling.trust import (
 )
 from school.files.service.reconciling.verifying import verify
 from school.files.service.shelf import shelf
-from school.jobs.models import Job, JobState
-from school.jobs.queue import enqueue
-from school.storage.errors import StorageError
-from school.storage.hybrid import members_of
+from school.jobs.queue import enqueue, find_unfinished
+from school.storage.errors import StorageError, describe
+from school.storage.hybrid import keepers_of, members_of
 from school.storage.protocol import StorageProvider
 from school.tenancy.scope import outside_schools
 
@@ -53,13 +53,8 @@ SLOW = timedelta(hours=1)
 
 def plan_reconcile() -> UUID:
     """See to it that a run waits or is under way. Opens its own transaction."""
-    with outside_schools(), transaction() as session:
-        under_way = session.scalar(
-            sa.select(Job.id).where(
-                Job.kind == RECONCILE, Job.state.in_((JobState.WAITING, JobState.RUNNING))
-            )
-        )
-        return under_way or enqueue(RECONCILE).id
+    with outside_schools(), transaction():
+        return find_unfinished(RECONCILE) or enqueue(RECONCILE).id
 
 
 def reconcile(
@@ -76,7 +71,8 @@ def reconcile(
     `however_many`: a person has looked, and it is the right storage and the right database.
     """
     members = members_of(shelf().provider)
-    wanted = [one for one in members if only in {None, one.name}]
+    # A place that is being emptied is nothing to put right.
+    wanted = [one for one in keepers_of(shelf().provider) if only in {None, one.name}]
     if not wanted:
         raise NotFound("No storage of the name %(name)s is in use.", name=only)
     with outside_schools():
@@ -131,7 +127,7 @@ class _Run:
         try:
             self._work(empties=empties)
         except StorageError as error:
-            self._outcome.stop(Stop.CUT_OFF, detail=f"{type(error).__name__}: {error}"[:200])
+            self._outcome.stop(Stop.CUT_OFF, detail=describe(error)[:200])
         _end(run_id, self._outcome)
         log.info("files.reconciled", provider=self._provider.name, **self._outcome.counts)
         return self._outcome
@@ -152,6 +148,7 @@ class _Run:
         else:
             self._mender.report(seen)
         self._count_waiting()
+        look_for_pieces(self._provider, self._schools, self._outcome)
 
     def _decide(self, seen: Seen) -> None:
         """Whether what was seen is a matter of single objects or of the wrong rows or bucket."""

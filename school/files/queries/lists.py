@@ -1,0 +1,193 @@
+"""Files as lists show them, each with what its current version says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import cache
+from school.db import db
+from school.files.models import (
+    Blob,
+    BlobDerivative,
+    DerivativeKind,
+    File,
+    FileVersion,
+)
+from school.files.queries.limits import MOST_LISTED, PHOTO
+from school.files.queries.places import Spot, lies_in
+from school.files.queries.shares import is_shared
+from school.search.words import fold
+from school.tenancy.scope import current_school_id
+from school.web.pagination import PAGE_ROWS, Page, Place, after_place, in_direction, take_page
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file as a list shows it, with what its current version says."""
+
+    id: UUID
+    name: str
+    purpose: str
+    version: int
+    number: int
+    size_bytes: int
+    content_type: str
+    changed_at: datetime
+    changed_by: str
+    archived_at: datetime | None
+    scan_state: str
+    has_thumbnail: bool = False
+    is_shared: bool = False
+    # Of the folder it lies in; None at the top of its owner's files.
+    folder_id: UUID | None = None
+
+
+def list_files(owner_kind: str, owner_id: UUID, *, archived: bool = False) -> list[FileRow]:
+    """The owner's files without photos, the newest change first; remembered until one changes."""
+    rows = cache.remember(
+        current_school_id(),
+        "files",
+        f"{owner_kind}:{owner_id}:{int(archived)}",
+        lambda: [_as_json(row) for row in _read_files(owner_kind, owner_id, archived=archived)],
+    )
+    return [_as_row(row) for row in rows]
+
+
+def _read_files(owner_kind: str, owner_id: UUID, *, archived: bool) -> Sequence[Any]:
+    put_away = File.archived_at.is_not(None) if archived else File.archived_at.is_(None)
+    return db.session.execute(
+        _current()
+        .where(
+            File.owner_kind == owner_kind,
+            File.owner_id == owner_id,
+            File.purpose != PHOTO,
+            File.trashed_at.is_(None),
+            put_away,
+        )
+        .order_by(FileVersion.created_at.desc(), File.id.desc())
+        .limit(MOST_LISTED)
+    ).all()
+
+
+def _current() -> Any:
+    return (
+        sa.select(
+            File.id,
+            File.name,
+            File.purpose,
+            File.version,
+            FileVersion.number,
+            Blob.size_bytes,
+            Blob.content_type,
+            File.changed_at,
+            FileVersion.created_by_name.label("changed_by"),
+            File.archived_at,
+            Blob.scan_state,
+            _has_thumbnail(),
+        )
+        .join(
+            FileVersion,
+            sa.and_(
+                FileVersion.school_id == File.school_id,
+                FileVersion.file_id == File.id,
+                FileVersion.number == File.current_version,
+            ),
+        )
+        .join(
+            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
+        )
+    )
+
+
+def _has_thumbnail() -> sa.Label[bool]:
+    made = sa.select(1).where(
+        BlobDerivative.school_id == Blob.school_id,
+        BlobDerivative.blob_id == Blob.id,
+        BlobDerivative.kind == DerivativeKind.THUMBNAIL,
+        BlobDerivative.derived_id.is_not(None),
+    )
+    return made.exists().label("has_thumbnail")
+
+
+def _as_json(row: Any) -> dict[str, Any]:
+    return {
+        **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name begins with an underscore
+        "id": str(row.id),
+        "changed_at": row.changed_at.isoformat(),
+        "archived_at": row.archived_at.isoformat() if row.archived_at else None,
+    }
+
+
+def _as_row(values: dict[str, Any]) -> FileRow:
+    archived_at = values["archived_at"]
+    return FileRow(
+        **{
+            **values,
+            "id": UUID(values["id"]),
+            "changed_at": datetime.fromisoformat(values["changed_at"]),
+            "archived_at": datetime.fromisoformat(archived_at) if archived_at else None,
+        }
+    )
+
+
+def list_all_files(*, limit: int = 1000) -> Sequence[Any]:
+    """The school's files outside the trash, for the command line: rows like FileRow, with owner."""
+    return db.session.execute(
+        _current()
+        .add_columns(File.owner_kind, File.owner_id)
+        .where(File.trashed_at.is_(None))
+        .order_by(File.id)
+        .limit(limit)
+    ).all()
+
+
+SORTS = {"name": File.sort_name, "changed": File.changed_at, "size": File.size_bytes}
+"""What a folder's files can be put in order by."""
+
+
+def list_in(
+    spot: Spot,
+    *,
+    closed: Collection[str] = (),
+    by: str = "name",
+    descending: bool = False,
+    place: Place | None = None,
+    size: int = PAGE_ROWS,
+) -> Page[FileRow]:
+    """The files of a place without photos and without these purposes, a page at a time."""
+    columns = (SORTS[by], File.id)
+    order = in_direction(columns, place, descending=descending)
+    conditions = [
+        *lies_in(File, spot),
+        File.archived_at.is_(None),
+        File.trashed_at.is_(None),
+        File.purpose.not_in([*closed, PHOTO]),
+        after_place(columns, place, descending=descending),
+    ]
+    return take_page(
+        lambda limit: rows_of(
+            sa.select(File.id).where(*conditions).order_by(*order).limit(limit), order
+        ),
+        place=place,
+        key=lambda row: (_sort_value(row, by), str(row.id)),
+        size=size,
+    )
+
+
+def rows_of(ids: Any, order: Sequence[Any]) -> list[FileRow]:
+    """The files with these ids (a select): first who is on the page, then what the page says."""
+    statement = _current().add_columns(File.folder_id, is_shared(File))
+    rows = db.session.execute(statement.where(File.id.in_(ids)).order_by(*order))
+    return [FileRow(**row._mapping) for row in rows]  # noqa: SLF001 - as above
+
+
+def _sort_value(row: FileRow, by: str) -> Any:
+    if by == "name":
+        return fold(row.name)
+    return row.changed_at.isoformat() if by == "changed" else row.size_bytes

@@ -1,0 +1,284 @@
+"""Folders: made, renamed, moved, removed; and files moved from one place to another.
+
+Everything that puts something into a place takes the owner's turn, so that what was looked at (the
+names beside it, the folders above it) is still so when it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from school import cache, clock
+from school.audit.log import facts, record, record_change
+from school.db import db, new_id, take_turn, take_write_lock
+from school.errors import Conflict, Invalid, Stale
+from school.files.models import File, Folder, HoldTarget, OwnerKind, Share
+from school.files.policy import PURPOSE_PERMISSIONS, trail_in
+from school.files.queries import DEEPEST, PHOTO, Spot, below, file_gone, lies_in, spot_of
+from school.files.service.changing import FACTS, flush_file, take_file
+from school.files.service.holding import list_standing, take_deleting_turn
+from school.files.service.names import clean_name
+from school.search.words import fold
+from school.tenancy.scope import current_school_id
+
+FOLDER_FACTS = ("name", "owner_kind", "owner_id", "parent_id")
+MOST_BESIDE = 500
+"""So many folders lie side by side at most: a page shows them all."""
+MOST_AT_ONCE = 1000
+_SLASHES = str.maketrans({"/": "-", "\\": "-"})
+# What stays with whom it was kept for.
+_STAYING = (*PURPOSE_PERMISSIONS, PHOTO)
+
+
+def get_folder(folder_id: UUID) -> Folder:
+    """The folder. Raises NotFound, for another school's and one in the trash too."""
+    folder = db.session.scalar(sa.select(Folder).where(Folder.id == folder_id))
+    if folder is None or folder.trashed_at is not None:
+        raise file_gone()
+    return folder
+
+
+def inside(folder: Folder) -> Spot:
+    """The place the folder is."""
+    return Spot(folder.owner_kind, folder.owner_id, folder.id)
+
+
+def take_place(spot: Spot) -> list[Folder]:
+    """Hold a place until the transaction ends: nothing is put in or moved meanwhile. The folders
+    that lead to it. Raises NotFound when it is not there any more."""
+    _take_turns([spot])
+    return trail_in(spot)
+
+
+def _take_turns(spots: Collection[Spot]) -> None:
+    take_write_lock(db.session())
+    for kind, owner_id in sorted({(spot.owner_kind, str(spot.owner_id)) for spot in spots}):
+        take_turn(db.session(), f"files:{kind}:{owner_id}")
+
+
+def make_folder(spot: Spot, name: str | None) -> Folder:
+    """A new folder in a place. Raises NotFound, Invalid for a name that is taken or too deep."""
+    if len(take_place(spot)) >= DEEPEST:
+        raise _too_deep()
+    beside = sa.select(sa.func.count()).select_from(Folder).where(*lies_in(Folder, spot))
+    if (db.session.scalar(beside) or 0) >= MOST_BESIDE:
+        raise Invalid(
+            "%(count)s folders lie here already. Make this one inside another.",
+            field="name",
+            count=MOST_BESIDE,
+        )
+    clean = clean_folder_name(name)
+    check_free(Folder, spot, clean)
+    folder = Folder(
+        id=new_id(),
+        owner_kind=spot.owner_kind,
+        owner_id=spot.owner_id,
+        parent_id=spot.folder_id,
+        name=clean,
+    )
+    db.session.add(folder)
+    db.session.flush()
+    record("folder.made", "folder", folder.id, after=facts(folder, FOLDER_FACTS))
+    _changed()
+    return folder
+
+
+def rename_folder(folder: Folder, name: str | None, *, expected_version: int | None = None) -> None:
+    """Give a folder another name. Raises NotFound, Invalid, Stale."""
+    take_place(spot_of(folder))
+    current = _take_folder(folder.id, expected_version)
+    clean = clean_folder_name(name)
+    check_free(Folder, spot_of(current), clean, besides=current.id)
+    before = facts(current, FOLDER_FACTS)
+    current.name = clean
+    flush_file()
+    record_change(
+        "folder.renamed", "folder", current, before=before, after=facts(current, FOLDER_FACTS)
+    )
+    _changed()
+
+
+def remove_folder(folder: Folder) -> None:
+    """Remove a folder in which nothing lies, and what was shared of it. Raises NotFound, Conflict.
+
+    What is put away or in the trash lies in it too: taken out again it needs its place.
+    """
+    take_place(spot_of(folder))
+    current = _take_folder(folder.id, None)
+    for model, column in ((File, File.folder_id), (Folder, Folder.parent_id)):
+        if db.session.scalar(sa.select(model.id).where(column == current.id).limit(1)) is not None:
+            raise Conflict(
+                "“%(name)s” is not empty. What was put away or deleted from it counts too.",
+                name=current.name,
+            )
+    record("folder.removed", "folder", current.id, before=facts(current, FOLDER_FACTS))
+    db.session.execute(
+        sa.delete(Share)
+        .where(Share.target_id == current.id)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.delete(current)
+    db.session.flush()
+    _changed()
+
+
+def move(files: Sequence[File], folders: Sequence[Folder], to: Spot) -> int:
+    """Put these into another place, all or none; how many moved.
+
+    Raises NotFound, Invalid for what cannot lie there (its name is taken, a folder would lie in
+    itself or too deep), Conflict for what must stay with its owner.
+    """
+    if len(files) + len(folders) > MOST_AT_ONCE:
+        raise Invalid("At most %(count)s can be moved at once.", count=MOST_AT_ONCE)
+    places = {*map(spot_of, files), *map(spot_of, folders)}
+    _take_turns({to, *places})
+    _check_not_held({place[:2] for place in places} - {to[:2]})
+    trail = trail_in(to)
+    moved = sum(_move_folder(folder, to, trail) for folder in folders)
+    moved += sum(_move_file(file, to) for file in files)
+    _changed()
+    return moved
+
+
+def _check_not_held(froms: Collection[tuple[str, UUID]]) -> None:
+    """What is held with its student stays with the student: elsewhere it could be deleted."""
+    students = [owner_id for kind, owner_id in froms if kind == OwnerKind.STUDENT]
+    if not students:
+        return
+    take_deleting_turn()
+    if list_standing([(HoldTarget.STUDENT, student_id) for student_id in students]):
+        raise Conflict(
+            "These files are under a legal hold, so they stay with the student until it is lifted."
+        )
+
+
+def _move_file(file: File, to: Spot) -> bool:
+    current = take_file(file.id)
+    if spot_of(current) == to:
+        return False
+    if to[:2] != (current.owner_kind, current.owner_id) and current.purpose in _STAYING:
+        raise _stays(current.name)
+    check_free(File, to, current.name)
+    before = facts(current, FACTS)
+    current.owner_kind, current.owner_id, current.folder_id = to
+    flush_file()
+    record_change("file.moved", "file", current, before=before, after=facts(current, FACTS))
+    return True
+
+
+def _move_folder(folder: Folder, to: Spot, trail: Sequence[Folder]) -> bool:
+    current = _take_folder(folder.id, None)
+    if spot_of(current) == to:
+        return False
+    if any(above.id == current.id for above in trail):
+        raise Invalid("“%(name)s” cannot lie in itself.", name=current.name)
+    if len(trail) + _height(current) > DEEPEST:
+        raise _too_deep()
+    check_free(Folder, to, current.name)
+    before = facts(current, FOLDER_FACTS)
+    if to[:2] != (current.owner_kind, current.owner_id):
+        _hand_over(current, to)
+    current.parent_id = to.folder_id
+    flush_file()
+    record_change(
+        "folder.moved", "folder", current, before=before, after=facts(current, FOLDER_FACTS)
+    )
+    return True
+
+
+def _hand_over(folder: Folder, to: Spot) -> None:
+    """All that lies in the folder gets the new owner with it, what lies in the trash too."""
+    tree = [row.id for row in db.session.execute(sa.select(below([folder.id], with_trash=True)))]
+    in_tree = File.folder_id.in_(tree)
+    staying = sa.select(File.name).where(in_tree, File.purpose.in_(_STAYING)).limit(1)
+    if (name := db.session.scalar(staying)) is not None:
+        raise _stays(name)
+    owner = {"owner_kind": to.owner_kind, "owner_id": to.owner_id, "updated_at": clock.now()}
+    for model, where in ((Folder, Folder.id.in_(tree)), (File, in_tree)):
+        db.session.execute(
+            sa.update(model)
+            .where(where)
+            .values(**owner, version=model.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+    for known in db.session:
+        if isinstance(known, File | Folder):
+            db.session.expire(known)
+
+
+def _height(folder: Folder) -> int:
+    """How many folders lie in one another here, this one included."""
+    tree = (
+        sa.select(Folder.id, sa.literal(1).label("step"))
+        .where(Folder.id == folder.id, Folder.school_id == current_school_id())
+        .cte("steps", recursive=True)
+    )
+    lower = aliased(Folder)
+    tree = tree.union_all(
+        sa.select(lower.id, tree.c.step + 1).where(
+            lower.parent_id == tree.c.id, lower.school_id == current_school_id()
+        )
+    )
+    return db.session.scalar(sa.select(sa.func.max(tree.c.step))) or 1
+
+
+def check_free(
+    model: type[File | Folder], spot: Spot, name: str, *, besides: UUID | None = None
+) -> None:
+    """Raises Invalid when another file (or folder) of this name lies there, big or small letters
+    aside."""
+    alike = sa.select(model.id, model.name).where(
+        *lies_in(model, spot), model.sort_name == fold(name), model.trashed_at.is_(None)
+    )
+    if model is File:
+        alike = alike.where(File.archived_at.is_(None), File.purpose != PHOTO)
+    taken = (
+        other
+        for other_id, other in db.session.execute(alike)
+        if other_id != besides and other.casefold() == name.casefold()
+    )
+    if (other := next(taken, None)) is not None:
+        raise Invalid("“%(name)s” lies there already. Use another name.", field="name", name=other)
+
+
+def clean_folder_name(name: str | None) -> str:
+    """The name as it is kept: safe on every system. Raises Invalid for none."""
+    if not (name or "").strip():
+        raise Invalid("Type a name.", field="name")
+    return clean_name((name or "").translate(_SLASHES))
+
+
+def _take_folder(folder_id: UUID, expected_version: int | None) -> Folder:
+    folder = db.session.scalar(
+        sa.select(Folder)
+        .where(Folder.id == folder_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if folder is None or folder.trashed_at is not None:
+        raise file_gone()
+    if expected_version is not None and folder.version != expected_version:
+        raise Stale(
+            "“%(name)s” was changed by somebody else meanwhile, so nothing was done. Look at it "
+            "again.",
+            theirs={"version": folder.version, "name": folder.name},
+            yours={},
+            name=folder.name,
+        )
+    return folder
+
+
+def _stays(name: str) -> Conflict:
+    return Conflict("“%(name)s” stays with whom it was kept for.", name=name)
+
+
+def _too_deep() -> Invalid:
+    return Invalid("At most %(count)s folders can lie in one another.", field="name", count=DEEPEST)
+
+
+def _changed() -> None:
+    cache.forget(current_school_id(), "files")

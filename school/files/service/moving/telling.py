@@ -1,0 +1,132 @@
+"""What a move says to operators at the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school.db import db
+from school.files.models import MoveStep, StorageMove
+from school.files.service.moving.books import Problem, soaked_on
+from school.files.service.shelf import shelf
+from school.tenancy.models import School
+
+_PROBLEMS = {
+    Problem.NOT_COPIED: "could not be copied",
+    Problem.DAMAGED: "holds other bytes at the new place",
+    Problem.GONE: "is no longer there",
+    Problem.UNSEEN: "does not lie there safely",
+    Problem.NOT_DELETED: "could not be deleted",
+}
+COMMAND = "python -m school files migrate"
+MOST_LINES = 20
+
+
+def facts_of(move: StorageMove) -> dict[str, Any]:
+    """For machines."""
+    return {
+        "id": move.id,
+        "step": move.step,
+        "source": move.source_url,
+        "target": move.target_url,
+        "names": {"source": move.source, "target": move.target},
+        "started_at": move.started_at,
+        "switched_at": move.switched_at,
+        "finished_at": move.finished_at,
+        "soaked_on": soaked_on(move),
+        "counts": move.counts,
+        "write": reminder(),
+    }
+
+
+def lines_of(move: StorageMove) -> list[str]:
+    """For people: where it stands, what is in its way, what to do next."""
+    return [*_problem_lines(move.counts), _next(move)]
+
+
+def reminder() -> str | None:
+    """What is to be written into .env, once a move has ended and STORAGE_URL does not say so."""
+    ended = shelf().follower.outdated()
+    return None if ended is None else f"STORAGE_URL={ended.home}"
+
+
+def reminder_line() -> str | None:
+    """The same as a sentence."""
+    line = reminder()
+    if line is None:
+        return None
+    return f"Files are no longer where .env says. Write {line} into it and restart."
+
+
+def is_stuck(move: StorageMove) -> bool:
+    return bool(move.counts.get("problem_count"))
+
+
+def verb_of(move: StorageMove) -> str:
+    """The command that goes on from here."""
+    verb = "--finish" if move.step == MoveStep.SOAKING else "--resume"
+    return f"{COMMAND} {verb}"
+
+
+def _problem_lines(counts: dict[str, Any]) -> list[str]:
+    problems = counts.get("problems", [])
+    names = _names({one["school"] for one in problems if one["school"]})
+    lines = [_problem_line(one, names) for one in problems[:MOST_LINES]]
+    more = counts.get("problem_count", 0) - len(lines)
+    return [*lines, f"  and {more:,} more"] if more > 0 else lines
+
+
+def _problem_line(problem: dict[str, Any], names: dict[str, str]) -> str:
+    what = problem["key"] or "The storage"
+    school = names.get(problem["school"] or "", "")
+    where = f" ({school})" if school else ""
+    says = _PROBLEMS[Problem(problem["kind"])] if problem["key"] else "does not do what it is asked"
+    return f"  {what}{where} {says}: {problem['detail']}"
+
+
+def _names(ids: set[str]) -> dict[str, str]:
+    if not ids:
+        return {}
+    rows = db.session.execute(
+        sa.select(School.id, School.name).where(School.id.in_([UUID(one) for one in ids]))
+    )
+    names = {str(row.id): row.name for row in rows}
+    db.session.remove()
+    return names
+
+
+def _next(move: StorageMove) -> str:
+    step = MoveStep(move.step)
+    if is_stuck(move):
+        return (
+            "Nothing is lost, and nothing goes on until this is mended. Often this does it: "
+            f"python -m school files reconcile; then {verb_of(move)}"
+        )
+    match step:
+        case MoveStep.SOAKING:
+            at = soaked_on(move)
+            return (
+                f"Files are read from {move.target_url} now; {move.source_url} keeps a copy of "
+                f"everything. From {at:%Y-%m-%d %H:%M} UTC on: {verb_of(move)}"
+            )
+        case MoveStep.DONE | MoveStep.ROLLED_BACK:
+            return _ended(move)
+        case MoveStep.DELETING | MoveStep.ROLLING_BACK:
+            return (
+                "The rest of it waits for its time: uploads under way, and deletions that are due "
+                f"later. Look again in a day: {verb_of(move)}"
+            )
+        case _:
+            return f"It was interrupted. Go on: {verb_of(move)}"
+
+
+def _ended(move: StorageMove) -> str:
+    is_done = move.step == MoveStep.DONE
+    home, left = (
+        (move.target_url, move.source_url) if is_done else (move.source_url, move.target_url)
+    )
+    told = f"All files lie at {home}. No record names {left} any more."
+    line = reminder_line()
+    return f"{told}\n{line}" if line else told

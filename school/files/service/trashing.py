@@ -1,0 +1,238 @@
+"""The trash: what is deleted lies there for a while, and then goes for good.
+
+Into the trash and out of it again is a matter of one column. For good goes a file with all its
+versions in one transaction; in that transaction each blob that nobody else has begins to be deleted
+(`sweeping.let_go`), and the sweep takes its objects away later. Cut off in between, the next sweep
+goes on; nothing is ever deleted at a provider before the rows say so.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from school import clock
+from school.audit.actor import current_actor
+from school.audit.log import facts, record, record_change
+from school.db import db, transaction
+from school.errors import Conflict, NotFound
+from school.files.models import Blob, File, FileVersion, Share, Target
+from school.files.queries import PHOTO, file_gone, find_photo
+from school.files.service.changing import FACTS, file_changed, flush_file, show_photo, take_file
+from school.files.service.holding import check_not_held, held, take_deleting_turn
+from school.files.service.shelf import shelf
+from school.files.service.sweeping import let_go
+from school.jobs.queue import enqueue, find_unfinished, progress
+
+PURGE = "files.purge"
+AT_ONCE = 200
+NIGHT_S = 30 * 60.0
+
+
+def trash_file(file: File, *, expected_version: int | None = None) -> File:
+    """Put a file into the trash: gone for everybody until somebody takes it out. Twice is once.
+
+    Raises Conflict while a legal hold stands on it, NotFound, Stale.
+    """
+    take_deleting_turn()
+    current = take_file(file.id, expected_version, from_trash=True)
+    if current.trashed_at is None:
+        check_not_held(current)
+        before = facts(current, FACTS)
+        current.trashed_at, current.trashed_by_name = clock.now(), current_actor().name
+        flush_file()
+        record_change("file.trashed", "file", current, before=before, after=facts(current, FACTS))
+        if current.archived_at is None:
+            show_photo(current, is_shown=False)
+        file_changed(current)
+    return current
+
+
+def take_out(file: File) -> File:
+    """Take a file out of the trash; one that was put away before is put away again. Twice is once.
+
+    A photo whose place another has taken meanwhile comes back as put away. Raises NotFound.
+    """
+    current = take_file(file.id, from_trash=True)
+    if current.trashed_at is not None:
+        before = facts(current, FACTS)
+        if _is_replaced_photo(current):
+            current.archived_at = current.archived_at or clock.now()
+        current.trashed_at = current.trashed_by_name = None
+        flush_file()
+        record_change("file.taken_out", "file", current, before=before, after=facts(current, FACTS))
+        if current.archived_at is None:
+            show_photo(current, is_shown=True)
+        file_changed(current)
+    return current
+
+
+def _is_replaced_photo(file: File) -> bool:
+    if file.purpose != PHOTO:
+        return False
+    photo = find_photo(file.owner_kind, file.owner_id)
+    return photo is not None and photo.archived_at is None
+
+
+def delete_for_good(file_id: UUID, *, trashed_before: datetime | None = None) -> None:
+    """Delete a file of the trash with all its versions, in the caller's transaction.
+
+    `trashed_before`: only if it went there before that moment. Raises NotFound when it was deleted
+    already or taken out meanwhile, Conflict while a legal hold stands on it.
+    """
+    take_deleting_turn()
+    current = take_file(file_id, from_trash=True)
+    if current.trashed_at is None or (trashed_before and current.trashed_at >= trashed_before):
+        raise file_gone()
+    check_not_held(current)
+    versions = _versions_of(current.id)
+    record("file.deleted", "file", current.id, before=facts(current, FACTS) | _told(versions))
+    _forget_shares(current.id)
+    file_changed(current)
+    # The versions go with their file (ON DELETE CASCADE).
+    db.session.delete(current)
+    flush_file()
+    for blob_id in dict.fromkeys(version.blob_id for version in versions):
+        let_go(blob_id)
+
+
+def _versions_of(file_id: UUID) -> list[Any]:
+    return list(
+        db.session.execute(
+            sa.select(FileVersion.number, FileVersion.name, FileVersion.blob_id, Blob.sha256)
+            .join(
+                Blob,
+                sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id),
+            )
+            .where(FileVersion.file_id == file_id)
+            .order_by(FileVersion.number)
+        )
+    )
+
+
+def _told(versions: list[Any]) -> dict[str, Any]:
+    """What the history keeps of content that is gone."""
+    return {
+        "versions": [
+            {"number": one.number, "name": one.name, "sha256": one.sha256} for one in versions
+        ]
+    }
+
+
+def _forget_shares(file_id: UUID) -> None:
+    db.session.execute(
+        sa.delete(Share)
+        .where(Share.target_kind == Target.FILE, Share.target_id == file_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+# ---- every night ----
+
+
+@dataclass(slots=True)
+class Purged:
+    """What one purge did."""
+
+    files: int = 0
+    # Under a legal hold.
+    held: int = 0
+
+
+def plan_purge() -> bool:
+    """For the school in scope, where something has lain in the trash long enough. Opens its own
+    transaction; one job at a time."""
+    with transaction():
+        if find_unfinished(PURGE) is not None or not _expired(_ends_before(), limit=1):
+            return False
+        enqueue(PURGE)
+    return True
+
+
+def purge() -> Purged:
+    """Delete for good what has lain in the trash long enough; a file at a time, each in its own
+    transaction, for half an hour at most. Run again it goes on where it was cut off."""
+    purged, before = Purged(held=count_held_back()), _ends_before()
+    stops_at = time.monotonic() + NIGHT_S
+    while (batch := _expired(before, limit=AT_ONCE)) and time.monotonic() < stops_at:
+        gone = sum(_purge_one(file_id, before) for file_id in batch)
+        purged.files += gone
+        progress(0.5, "%(files)s files are deleted for good", files=purged.files)
+        if not gone:
+            break  # a hold was placed on all of these meanwhile
+    return purged
+
+
+def _purge_one(file_id: UUID, before: datetime) -> bool:
+    try:
+        with transaction():
+            delete_for_good(file_id, trashed_before=before)
+    except (NotFound, Conflict):
+        return False  # taken out, deleted by somebody, or held meanwhile
+    finally:
+        db.session.expunge_all()
+    return True
+
+
+def _ends_before() -> datetime:
+    return clock.now() - timedelta(days=shelf().trash_days)
+
+
+def _expired(before: datetime, *, limit: int) -> list[UUID]:
+    """What went into the trash before that moment and is not held, the longest there first."""
+    return list(
+        db.session.scalars(
+            sa.select(File.id)
+            .where(File.trashed_at < before, ~held())
+            .order_by(File.trashed_at, File.id)
+            .limit(limit)
+        )
+    )
+
+
+def count_held_back() -> int:
+    """Files whose time in the trash is over, kept by a legal hold."""
+    count = sa.select(sa.func.count()).select_from(File)
+    return db.session.scalar(count.where(File.trashed_at < _ends_before(), held())) or 0
+
+
+# ---- looking into the trash ----
+
+
+class Trashed(NamedTuple):
+    """One file of the trash."""
+
+    id: UUID
+    name: str
+    purpose: str
+    owner_kind: str
+    owner_id: UUID
+    at: datetime
+    by: str
+    size_bytes: int
+    is_held: bool
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until it is deleted for good; 0: tonight."""
+        return max(0, shelf().trash_days - (clock.now() - self.at).days)
+
+
+def trashed() -> Any:
+    """The school's trash as rows of `Trashed`, in no order; to be narrowed and sorted by `File`."""
+    return sa.select(
+        File.id,
+        File.name,
+        File.purpose,
+        File.owner_kind,
+        File.owner_id,
+        File.trashed_at,
+        File.trashed_by_name,
+        File.size_bytes,
+        held().label("is_held"),
+    ).where(File.trashed_at.is_not(None))

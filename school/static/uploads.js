@@ -1,0 +1,425 @@
+/* Sending files, one row each: small ones as they are, large ones in pieces that go on after
+   whatever stopped them (tus 1.0: school/files/views/tus.py). Without script the form sends. */
+(() => {
+  "use strict";
+
+  const { all, fill, say, token, typing } = window.schoolhouse;
+  const MIB = 1024 * 1024;
+  const LARGE = 8 * MIB;           // and no piece is larger
+  const SMALLEST = MIB / 4;
+  const AT_ONCE = 3;
+  const LONGEST_WAIT_MS = 30000;
+  const SILENCE_MS = 60000;
+  const PROTOCOL = { "Tus-Resumable": "1.0.0" };
+  const AGAIN = new Set([0, 409, 423, 460, 500, 502, 503, 504]);
+
+  const wait = (ms, signal) => new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    const now = () => { clearTimeout(timer); done(); };
+    window.addEventListener("online", now, { once: true });
+    signal?.addEventListener("abort", now, { once: true });
+  });
+
+  /* One request. Never rejects: status 0 is a line that broke, or silence. */
+  const ask = (method, url, { form, headers = {}, body = null, signal, sent = () => {}, patience = SILENCE_MS }) => new Promise((done) => {
+    const request = new XMLHttpRequest();
+    if (signal?.aborted) { done({ status: 0, told: {} }); return; }
+    let silence;
+    const listen = () => { clearTimeout(silence); silence = setTimeout(() => request.abort(), patience); };
+    const end = () => {
+      clearTimeout(silence);
+      let told = {};
+      try { told = JSON.parse(request.responseText); } catch { /* not JSON: nothing was told */ }
+      done({ status: request.status, told, header: (name) => request.getResponseHeader(name) });
+    };
+    request.upload.addEventListener("progress", (event) => { listen(); sent(event); });
+    request.addEventListener("loadend", end);
+    signal?.addEventListener("abort", () => request.abort(), { once: true });
+    request.open(method, url);
+    const csrf = token(form);
+    const every = { Accept: "application/json", ...(csrf ? { "X-CSRFToken": csrf } : {}), ...headers };
+    for (const [name, value] of Object.entries(every)) request.setRequestHeader(name, value);
+    listen();
+    request.send(body);
+  });
+
+  const hash = async (blob) => {
+    // Browsers hash on secure pages only; elsewhere the line's own checks have to do.
+    if (!window.crypto?.subtle) return null;
+    return new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
+  };
+  const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
+  const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+  /* A file on its way in pieces. `tell(what, …)`: "sent" bytes, "away", "checking". */
+  class Pieces {
+    constructor(file, form, tell, place = null) {
+      Object.assign(this, { file, form, place, offset: 0, size: MIB, isSure: !place, isOld: Boolean(place) });
+      this.tell = (...what) => { if (!this.signal.aborted) tell(...what); };
+    }
+
+    /* {good, text}; text is the school's reason, if it gave one. Null when stopped. */
+    run(signal) {
+      // What was stopped may still be at its last request.
+      this.last = (this.last ?? Promise.resolve()).then(() => this.loop(signal));
+      return this.last;
+    }
+
+    async loop(signal) {
+      this.signal = signal;
+      for (let tries = 0; !signal.aborted;) {
+        const answer = await this.step();
+        if (answer.done) return answer;
+        if (answer.ok) { tries = 0; continue; }
+        if (signal.aborted) break;
+        const isStuck = answer.status >= 400 && answer.status < 500 && tries > 8;
+        if (isStuck || !AGAIN.has(answer.status)) return { done: true, good: false, text: answer.told.detail };
+        tries += 1;
+        this.isSure = false;
+        if (answer.status !== 409) this.tell("away");
+        await wait(Math.min(500 * 2 ** tries, LONGEST_WAIT_MS), signal);
+      }
+      return null;
+    }
+
+    step() {
+      if (!this.place) return this.begin();
+      if (!this.isSure) return this.look();
+      return this.offset < this.file.size ? this.send() : this.result();
+    }
+
+    ask(method, url, more = {}) { return ask(method, url, { form: this.form, signal: this.signal, ...more }); }
+
+    async begin() {
+      const about = { filename: this.file.name };
+      for (const input of all("input[type=hidden][name]", this.form)) about[input.name] = input.value;
+      Object.assign(about, JSON.parse(this.form.dataset.about));
+      delete about.csrf_token;
+      const coded = Object.entries(about).filter(([, value]) => value)
+        .map(([name, value]) => `${name} ${base64(new TextEncoder().encode(value))}`).join(",");
+      const answer = await this.ask("POST", this.form.dataset.resumable, {
+        headers: { ...PROTOCOL, "Upload-Length": this.file.size, "Upload-Metadata": coded },
+      });
+      if (answer.status !== 201) return answer;
+      Object.assign(this, { place: answer.header("Location"), offset: 0, isSure: true });
+      return { ok: true };
+    }
+
+    /* How far it is, and, where another page sent the beginning, whether it is the same file. */
+    async look() {
+      const answer = await this.ask("GET", this.place);
+      if (answer.status === 404 || answer.status === 410) return this.forget();
+      if (answer.status !== 200) return answer;
+      if (this.isOld && !(await this.isSame(answer.told.pieces))) {
+        await this.end();
+        return this.forget();
+      }
+      Object.assign(this, { offset: answer.told.offset_bytes, isSure: true, isOld: false });
+      this.tell("sent", this.offset);
+      return { ok: true };
+    }
+
+    forget() {
+      Object.assign(this, { place: null, isSure: true, isOld: false, isRefused: false });
+      return { ok: true };
+    }
+
+    async isSame(pieces) {
+      for (const [start, size, checksum] of pieces) {
+        const bytes = await hash(this.file.slice(start, start + size));
+        if (bytes && hex(bytes) !== checksum) return false;
+      }
+      return true;
+    }
+
+    async send() {
+      const start = this.offset;
+      const piece = this.file.slice(start, start + this.size);
+      const bytes = await hash(piece).catch(() => undefined);
+      // The file was moved or changed on this device since it was chosen.
+      if (bytes === undefined) return { done: true, good: false, text: this.form.dataset.wordsUnreadable };
+      const began = performance.now();
+      const answer = await this.ask("PATCH", this.place, {
+        headers: {
+          ...PROTOCOL, "Content-Type": "application/offset+octet-stream", "Upload-Offset": start,
+          ...(bytes ? { "Upload-Checksum": `sha256 ${base64(bytes)}` } : {}),
+        },
+        body: piece,
+        sent: (event) => this.tell("sent", start + Math.min(event.loaded, piece.size)),
+      });
+      if (answer.status === 410) return this.forget();
+      if (answer.status !== 204) { this.size = Math.max(SMALLEST, this.size / 2); return answer; }
+      // A piece that breaks off is sent anew: on a slow line they are small.
+      const seconds = (performance.now() - began) / 1000;
+      if (seconds < 3) this.size = Math.min(LARGE, this.size * 2);
+      if (seconds > 15) this.size = Math.max(SMALLEST, this.size / 2);
+      this.offset = Number(answer.header("Upload-Offset"));
+      this.tell("sent", this.offset);
+      return { ok: true };
+    }
+
+    async result() {
+      const answer = await this.ask("GET", this.place);
+      if (answer.status !== 200) return answer;
+      const { state, detail } = answer.told;
+      if (state === "open") return { status: 409, told: {} };
+      if (state !== "finishing") {
+        this.isRefused = state === "refused";
+        return { done: true, good: state === "kept", text: detail };
+      }
+      this.tell("checking");
+      this.pause = Math.min((this.pause ?? 250) * 1.5, 5000);
+      await wait(this.pause, this.signal);
+      return { ok: true };
+    }
+
+    end() { return this.place ? ask("DELETE", this.place, { form: this.form, headers: PROTOCOL }) : null; }
+  }
+
+  /* What became of one that another page sent. */
+  const watch = async (form, url) => {
+    for (;;) {
+      const { status, told } = await ask("GET", url, { form });
+      if (status === 200 && told.state !== "finishing") return told;
+      if (status !== 200 && !AGAIN.has(status)) return {};
+      await wait(2000);
+    }
+  };
+
+  /* A small file in one request, like the form without script. */
+  class Whole {
+    constructor(file, form, tell) { Object.assign(this, { file, form, tell }); }
+
+    async run(signal) {
+      const { form, file } = this;
+      const body = new FormData();
+      for (const input of all("input[type=hidden]", form)) body.append(input.name, input.value);
+      body.append(form.querySelector("input[type=file]").name, file, file.name);
+      const answer = await ask("POST", form.action, {
+        form, body, signal, patience: 3 * SILENCE_MS, sent: (event) => this.tell("sent", event.loaded / event.total * file.size),
+      });
+      if (signal.aborted) return null;
+      const good = answer.status >= 200 && answer.status < 300;
+      const words = form.dataset;
+      const reason = { 0: words.wordsLost, 413: words.wordsLarge }[answer.status];
+      return { good, text: good ? null : answer.told.detail ?? reason };
+    }
+
+    end() { return null; }
+  }
+
+  /* Whoever signed in again in another tab has another token since. */
+  const takeFreshToken = async (form) => {
+    try {
+      const answer = await fetch(location.href);
+      const fresh = token(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (fresh) form.querySelector('[name="csrf_token"]').value = fresh;
+    } catch { /* the school says what is wrong */ }
+  };
+
+  /* One row: what it shows, and its buttons. */
+  const begin = (form, row, file, place, slot) => {
+    const words = form.dataset;
+    const part = (name) => row.querySelector(`[data-${name}]`);
+    const [state, pause, cancel, again] = ["says", "pause", "cancel", "again"].map(part);
+    const bar = row.querySelector("progress");
+    const isLarge = file.size > LARGE && words.resumable;
+    let stop = null;
+    let began = null;
+    let told = 0;
+    let isPaused = false;
+
+    const show = (text, percent = null) => {
+      state.textContent = text;
+      if (percent !== null) bar.value = percent;
+    };
+    const mb = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+    const moved = (bytes) => {
+      const at = performance.now();
+      began ??= { at, bytes };
+      const percent = Math.floor(bytes / Math.max(file.size, 1) * 100);
+      const pieces = [`${percent}%`, fill(words.wordsOf, { sent: mb(bytes), all: mb(file.size) })];
+      const speed = (bytes - began.bytes) / Math.max(at - began.at, 1) * 1000;
+      const left = speed > 0 ? Math.round((file.size - bytes) / speed) : 0;
+      if (left > 90) pieces.push(fill(words.wordsMinutes, { m: Math.round(left / 60) }));
+      else if (left > 2) pieces.push(fill(words.wordsLeft, { s: left }));
+      show(pieces.join(" · "), percent);
+      if (Math.floor(percent / 25) <= told) return;
+      told = Math.floor(percent / 25);
+      say(fill(words.wordsSent, { name: file.name, p: told * 25 }));
+    };
+    const tell = (what, value) => {
+      if (stop?.signal.aborted) return;
+      if (what === "sent") { moved(value); return; }
+      began = null;
+      const text = what === "away" ? words.wordsAway : words.wordsChecking;
+      if (state.textContent !== text) say(`${file.name}: ${text}`);
+      show(text);
+    };
+    const way = isLarge ? new Pieces(file, form, tell, place) : new Whole(file, form, tell);
+
+    const end = (good, text) => {
+      show(text);
+      say(`${file.name}: ${text}`);
+      state.classList.toggle("err", !good);
+      bar.hidden = pause.hidden = cancel.hidden = true;
+      again.hidden = good;
+      row.dataset.state = good ? "done" : "failed";
+      if (good && words.left) words.left -= file.size;
+      slot.end(good);
+    };
+    const refuse = () => {
+      // There is no room: said before anything is sent. Asked again, the school looks anew.
+      if (row.dataset.refused || place || !(file.size > Number(words.left))) return false;
+      row.dataset.refused = "once";
+      end(false, words.wordsRoom);
+      return true;
+    };
+    const go = async () => {
+      if (refuse()) return;
+      stop = new AbortController();
+      began = null;
+      const mine = stop;
+      const answer = await way.run(mine.signal);
+      if (mine !== stop) return;
+      stop = null;
+      if (answer) end(answer.good, answer.good ? words.wordsDone : answer.text ?? words.wordsFailed);
+    };
+    const lineUp = () => {
+      state.classList.remove("err");
+      bar.hidden = cancel.hidden = false;
+      again.hidden = true;
+      pause.hidden = !isLarge;
+      delete row.dataset.state;
+      if (isLarge) way.isSure = !way.place;
+      show(words.wordsWaiting);
+      slot.queue(go);
+    };
+    const halt = () => {
+      slot.leave();
+      stop?.abort();
+      stop = null;
+    };
+    const label = (button, word) => {
+      if (button !== cancel) button.textContent = word;
+      button.setAttribute("aria-label", `${word}: ${file.name}`);
+    };
+
+    pause.addEventListener("click", () => {
+      isPaused = !isPaused;
+      label(pause, isPaused ? words.wordsResume : words.wordsPause);
+      if (!isPaused) { lineUp(); return; }
+      halt();
+      show(words.wordsPaused);
+      say(`${file.name}: ${words.wordsPaused}`);
+      slot.free();
+    });
+    cancel.addEventListener("click", () => {
+      halt();
+      way.end();
+      way.forget?.();
+      if (isPaused) { isPaused = false; label(pause, words.wordsPause); }
+      end(false, words.wordsCancelled);
+      again.focus();
+    });
+    again.addEventListener("click", async () => {
+      await takeFreshToken(form);
+      if (way.isRefused) { await way.end(); way.forget(); }
+      lineUp();
+      cancel.focus();
+    });
+    row.querySelector("[data-name]").textContent = file.name;
+    bar.setAttribute("aria-label", file.name);
+    label(pause, words.wordsPause);
+    label(cancel, cancel.getAttribute("aria-label"));
+    label(again, again.textContent);
+    lineUp();
+  };
+
+  const setUp = (form) => {
+    const field = form.querySelector("input[type=file]");
+    const list = form.parentElement.querySelector("[data-uploads]");
+    const queue = [];
+    const busy = new Set();
+    let went = 0;
+    form.querySelector("[data-upload-send]").hidden = true;
+
+    const tidy = () => { list.hidden = list.childElementCount === 0; };
+    const refresh = () => {
+      const id = `#${CSS.escape(form.dataset.uploadList)}`;
+      window.htmx.ajax("GET", location.href, { target: id, select: id, swap: "outerHTML" });
+      for (const row of all('[data-state="done"].up', list)) row.remove();
+      tidy();
+    };
+    const work = () => {
+      while (busy.size < AT_ONCE && queue.length) {
+        const { slot, go } = queue.shift();
+        busy.add(slot);
+        go();
+      }
+      if (busy.size || !went || !form.dataset.uploadList) return;
+      went = 0;
+      refresh();
+    };
+    /* One of the places in which files are sent at the same time. */
+    const newSlot = () => {
+      const slot = {
+        queue: (go) => { queue.push({ slot, go }); work(); },
+        leave: () => queue.splice(0, queue.length, ...queue.filter((one) => one.slot !== slot)),
+        free: () => { busy.delete(slot); work(); },
+        end: (good) => { went += good; slot.free(); },
+      };
+      return slot;
+    };
+    const take = (files) => {
+      for (const file of files) {
+        const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
+        const begun = all("[data-unfinished]", list)
+          .find(({ dataset }) => dataset.name === file.name && Number(dataset.size) === file.size);
+        if (begun) begun.replaceWith(row); else list.append(row);
+        begin(form, row, file, begun?.dataset.url, newSlot());
+      }
+      tidy();
+    };
+
+    /* What another page left: those being checked tell by themselves what became of them. */
+    for (const row of all("[data-unfinished][data-checking]", list)) {
+      watch(form, row.dataset.url).then(({ state, detail }) => {
+        if (state === "kept") { row.dataset.state = "done"; refresh(); return; }
+        row.querySelector("[data-says]").textContent = detail ?? form.dataset.wordsFailed;
+        row.querySelector("progress").hidden = true;
+      });
+    }
+
+    field.addEventListener("change", () => {
+      if (form.hasAttribute("data-upload-list")) { take([...field.files]); field.value = ""; } else form.requestSubmit();
+    });
+    for (const type of ["dragenter", "dragover"]) {
+      form.addEventListener(type, (event) => { event.preventDefault(); form.classList.add("is-over"); });
+    }
+    form.addEventListener("dragleave", (event) => {
+      if (!form.contains(event.relatedTarget)) form.classList.remove("is-over");
+    });
+    form.addEventListener("drop", (event) => {
+      event.preventDefault();
+      form.classList.remove("is-over");
+      if (!event.dataTransfer.files.length) return;
+      if (form.hasAttribute("data-upload-list")) { take([...event.dataTransfer.files]); return; }
+      field.files = event.dataTransfer.files;
+      form.requestSubmit();
+    });
+    document.addEventListener("paste", (event) => {
+      const files = event.clipboardData?.files;
+      if (files?.length && form.hasAttribute("data-upload-list") && !typing(event.target)) take([...files]);
+    });
+  };
+
+  const find = () => {
+    for (const form of all("[data-upload]:not([data-ready])")) {
+      form.dataset.ready = "";
+      setUp(form);
+    }
+  };
+  document.addEventListener("htmx:after:settle", find);
+  find();
+})();
