@@ -45,6 +45,33 @@ CHROMIUM_OPTIONS = [
 REDIS_URL = os.environ.get("SCHOOLHOUSE_TEST_REDIS_URL", "")
 
 
+# What a test that meets a database has: the application, or the means to make its own.
+_OWN_DATABASE = ("make_app", "fresh_database", "POSTGRES_URL")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--part",
+        choices=["database", "plain"],
+        help="only tests that meet a database, or only those that do not",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Those that meet no database need not run once for each."""
+    part = config.getoption("--part")
+    if part:
+        left_out = [item for item in items if _meets_database(item) != (part == "database")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _meets_database(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    module = getattr(item, "module", None)
+    return "app" in names or any(hasattr(module, name) for name in _OWN_DATABASE)
+
+
 def settings_for(folder: Path, database_url: str, **more: Any) -> Settings:
     """Settings of a test installation; nothing comes from a `.env` lying about."""
     return Settings(

@@ -1,8 +1,9 @@
 """Everything the house is checked with, in one run: `python -m tests.run [--only PART …]`.
 
-The linters, every test on SQLite and files, every test that needs a database again on PostgreSQL
-and Redis (throwaway servers), and the browser tests once. Two parts run side by side. The last
-line is always `N passed, N failed`, summed over all parts; a linter counts as one.
+The linters; every test that meets a database on PostgreSQL and Redis (throwaway servers) and again
+on SQLite and files; those that meet none, and the browser tests, once. Three parts run side by side,
+the longest first. The last line is always `N passed, N failed`, summed over all parts; a linter
+counts as one.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from tests.servers.redis import NoRedis, throwaway_redis
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = float(os.environ.get("SCHOOLHOUSE_TEST_LIMIT_S", "840"))
-SIDE_BY_SIDE = 2
-NO_DATABASE = ["tests/bootstrap", "tests/spreadsheets", "tests/storage", "tests/roster/sheet"]
+# One more than the cores of a small machine: parts often wait for a server or a browser.
+SIDE_BY_SIDE = 3
 # Addresses of the throwaway servers, and what a developer's own shell may say to pytest.
 NOT_INHERITED = {"PYTEST_ADDOPTS", "SCHOOLHOUSE_TEST_DATABASE_URL", "SCHOOLHOUSE_TEST_REDIS_URL"}
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-PARTS = ["postgres", "sqlite", "browser", "ruff", "mypy", "imports", "djlint"]
+PARTS = ["postgres", "browser", "plain", "sqlite", "mypy", "ruff", "imports", "djlint"]
+NOT_IN_BROWSER = ["-m", "not e2e"]
 
 
 class Cannot(Exception):
@@ -181,11 +183,14 @@ def _from_first_failure(said: str) -> str:
 
 
 def sqlite_part(runner: Runner) -> Outcome:
-    return run_pytest(runner, "sqlite", ["-m", "not e2e"], {})
+    return run_pytest(runner, "sqlite", [*NOT_IN_BROWSER, "--part=database"], {})
+
+
+def plain_part(runner: Runner) -> Outcome:
+    return run_pytest(runner, "plain", [*NOT_IN_BROWSER, "--part=plain"], {})
 
 
 def postgres_part(runner: Runner) -> Outcome:
-    """Everything that meets a database, once more on PostgreSQL and Redis."""
     with ExitStack() as servers:
         try:
             postgres = servers.enter_context(throwaway_postgres())
@@ -196,11 +201,7 @@ def postgres_part(runner: Runner) -> Outcome:
             "SCHOOLHOUSE_TEST_DATABASE_URL": postgres.url(),
             "SCHOOLHOUSE_TEST_REDIS_URL": redis.url(),
         }
-        return run_pytest(runner, "postgres", ["-m", "not e2e", *_ignored()], env)
-
-
-def _ignored() -> list[str]:
-    return [f"--ignore={folder}" for folder in NO_DATABASE]
+        return run_pytest(runner, "postgres", [*NOT_IN_BROWSER, "--part=database"], env)
 
 
 def browser_part(runner: Runner) -> Outcome:
@@ -230,6 +231,7 @@ def _script(name: str) -> str:
 ACTIONS: dict[str, Callable[[Runner], Outcome]] = {
     "postgres": postgres_part,
     "sqlite": sqlite_part,
+    "plain": plain_part,
     "browser": browser_part,
     "ruff": _linter("ruff", sys.executable, "-m", "ruff", "check", "."),
     "mypy": _linter("mypy", sys.executable, "-m", "mypy"),
@@ -312,7 +314,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Started in the background a shell has us ignore Ctrl+C; the servers under test must not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
-    print(f"Running {', '.join(parts)}; two at a time.", flush=True)
+    print(f"Running {', '.join(parts)}; three at a time.", flush=True)
     try:
         outcomes = run_all(parts)
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school import cache, clock
+from school.audit.log import record
 from school.db import db, take_write_lock, transaction
 from school.errors import Conflict, DomainError, NotFound
 from school.roster.models import ColumnMemory, ImportState, RosterImport, RosterRow, RowOutcome
@@ -381,6 +382,8 @@ def discard(import_id: UUID) -> None:
     imported = get_import(import_id)
     if imported.state not in (*OPEN_STATES, ImportState.REFUSED):
         raise Conflict("This import was finished already.")
+    before = {"filename": imported.filename, "state": imported.state}
     move(imported, ImportState.DISCARDED)
+    record("roster_import.discarded", "roster_import", imported.id, before=before)
     forget_decisions(imported)
     _delete_rows(import_id)

@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school.audit.actor import current_actor
+from school.audit.log import record
 from school.db import db, transaction
 from school.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from school.files.service.outbox import delete_later, keep_after_all
@@ -76,6 +77,8 @@ def new_import(filename: str, *, size_bytes: int, sha256: str) -> RosterImport:
     )
     db.session.add(imported)
     db.session.flush()
+    after = {"filename": imported.filename, "size_bytes": size_bytes, "sha256": sha256}
+    record("roster_import.uploaded", "roster_import", imported.id, after=after)
     return imported
 
 

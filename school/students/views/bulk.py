@@ -13,6 +13,7 @@ from uuid import UUID
 from flask import Response as FlaskResponse
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import format_decimal, ngettext
+from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -147,7 +148,8 @@ def bulk_move() -> Response | tuple[str, int] | str:
     """First asks for the class, then moves; both are this one address."""
     students = _chosen()
     form = MoveForm()
-    form.class_id.choices = [(str(c.id), c.name) for c in list_classes()]
+    classes = [(str(c.id), c.name) for c in list_classes()]
+    form.class_id.choices = [("", _("Choose a class.")), *classes]
     asked = "class_id" in request.form
     if asked and form.validate() and not _must_ask(students):
         try:
