@@ -55,11 +55,11 @@ def test_the_page_shows_who_one_is_here(me, page):
     assert me.user.email in shown.text
 
 
-def test_the_page_takes_three_queries(me, page, count_queries):
+def test_the_page_takes_four_queries(me, page, count_queries):
     page(me, "/account")
     with count_queries() as queries:
         page(me, "/account")
-    assert queries.count == 3, queries.statements
+    assert queries.count == 4, queries.statements
 
 
 def test_name_language_and_time_zone_are_kept_and_recorded(app, me, page):

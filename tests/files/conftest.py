@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
+from school import clock
+from school.audit.models import AuditEvent
+from school.db import db
 from school.storage.gcs import GcsStorage
 from school.storage.protocol import StorageProvider
 from school.storage.s3 import S3Storage
 from school.students.models import Student
+from school.tenancy.scope import school_scope
 from school.worker import run_until_done
 from tests.factories.files import make_owner
 from tests.servers import gcs as gcs_place
@@ -68,6 +74,13 @@ def student(in_school: Any) -> Student:
 
 
 @pytest.fixture
+def pupil(school: Any) -> Student:
+    """Where no school is in scope yet, because a browser is to open it."""
+    with school_scope(school.id):
+        return make_owner()
+
+
+@pytest.fixture
 def run_jobs(app: Flask) -> Callable[[], int]:
     """Do the waiting jobs as the worker would: with no school in scope, in a session of its own."""
     return lambda: Context().run(run_until_done, app)
@@ -111,6 +124,17 @@ def faulty(provider: StorageProvider, put_on_shelf: Callable[[Any], None]) -> Fa
     fault = Faulty(provider)
     put_on_shelf(fault)
     return fault
+
+
+def later(monkeypatch: pytest.MonkeyPatch, distance: timedelta) -> None:
+    """It is so much later, and the clock stands."""
+    now = clock.now() + distance
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+
+def actions() -> list[str]:
+    """What the history of the school in scope tells, the oldest first."""
+    return list(db.session.scalars(sa.select(AuditEvent.action).order_by(AuditEvent.id)))
 
 
 def content_of(provider: StorageProvider, key: str) -> bytes:

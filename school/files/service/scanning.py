@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 SCAN = "files.scan"
 # While somebody waits; a job has the scanner's own time for it.
 ARRIVAL_S = 20.0
-NIGHT = timedelta(minutes=30)
+NIGHT_S = 30 * 60.0
 # Signatures of a school's own do not show in the engine's number.
 GOOD_FOR = timedelta(days=30)
 AT_ONCE = 100
@@ -110,7 +110,7 @@ def scan_waiting(*, nightly: bool, wait_s: int = FIRST_WAIT_S) -> Scanned:
         return scanned
     scanner = Scanner(url)
     engine = _engine(scanner)
-    ends_at = time.monotonic() + NIGHT.total_seconds()
+    ends_at = time.monotonic() + NIGHT_S
     began_at = clock.now()
     while engine is not None and time.monotonic() < ends_at:
         batch = _next_blobs(engine, nightly=nightly, before=began_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -56,13 +56,8 @@ class Swept:
     waiting: int = 0
 
     def __add__(self, other: Swept) -> Swept:
-        return Swept(
-            self.discarded + other.discarded,
-            self.copied + other.copied,
-            self.deleted + other.deleted,
-            self.failed + other.failed,
-            self.waiting + other.waiting,
-        )
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Swept(*(one + two for one, two in pairs))
 
 
 def discard(blob_id: UUID) -> bool:

@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from school.db import db
 from school.jobs import queue
@@ -24,6 +25,7 @@ from tests.files.killing.house import House, Point
 from tests.files.killing.order import disorder
 from tests.files.killing.points import POINTS
 
+H = TypeVar("H", bound=House)
 LONGEST_S = 60
 
 
@@ -36,7 +38,7 @@ def main(folder: Path, words: str = "") -> None:
             if words in point.name:
                 _empty(app)
                 house.empty()
-                print(json.dumps([point.name, _problems(house, point)]), flush=True)
+                print(json.dumps([point.name, problems_at(point, house, _start_again)]), flush=True)
 
 
 def _warm_up(house: House) -> None:
@@ -54,13 +56,14 @@ def _warm_up(house: House) -> None:
     gc.freeze()  # looking for garbage would copy every page of memory into every child
 
 
-def _problems(house: House, point: Point) -> list[str]:
+def problems_at(point: Point, house: H, go_on: Callable[[H], list[str]]) -> list[str]:
+    """What is not in order when a process was killed there: `go_on`, in another, says so."""
     told = house.folder / "told.json"
     told.write_text("[]")
     ended = _in_a_process(lambda: _be_killed(house, point), told)
     if ended != -signal.SIGKILL:
         return [f"It was not killed there ({ended}).", *json.loads(told.read_text())]
-    ended = _in_a_process(lambda: _start_again(house, told), told)
+    ended = _in_a_process(lambda: told.write_text(json.dumps(go_on(house))), told)
     return json.loads(told.read_text()) or ([] if ended == 0 else [f"It ended with {ended}."])
 
 
@@ -72,12 +75,12 @@ def _be_killed(house: House, point: Point) -> None:
         next(steps, None)
 
 
-def _start_again(house: House, told: Path) -> None:
+def _start_again(house: House) -> list[str]:
     house.restart()
-    told.write_text(json.dumps(disorder(house)))
+    return disorder(house)
 
 
-def _in_a_process(act: Callable[[], None], told: Path) -> int:
+def _in_a_process(act: Callable[[], object], told: Path) -> int:
     """How it ended: its exit code, or minus the signal."""
     child = os.fork()
     if child:

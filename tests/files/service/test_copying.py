@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from school import clock
 from school.db import db
 from school.errors import Unavailable
 from school.files import queries
@@ -24,7 +23,7 @@ from school.storage import errors
 from school.storage.hybrid import HybridStorage
 from school.storage.local import LocalStorage
 from tests.factories.files import make_file
-from tests.files.conftest import Faulty, content_of
+from tests.files.conftest import Faulty, content_of, later
 from tests.files.samples import PDF
 
 
@@ -79,11 +78,6 @@ def places(file: File) -> dict[str, str]:
 
 def key_of(file: File) -> str:
     return queries.get_content(file, None).key
-
-
-def later(monkeypatch: pytest.MonkeyPatch, distance: timedelta) -> None:
-    now = clock.now() + distance
-    monkeypatch.setattr(clock, "now", lambda: now)
 
 
 def test_a_file_counts_at_once_and_its_copy_follows(

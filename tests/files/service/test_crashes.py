@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from school import clock
 from school.db import db
 from school.errors import Unavailable
 from school.files import queries
@@ -18,15 +17,10 @@ from school.files.service import keeping, writing
 from school.files.service.sweeping import sweep
 from school.storage import errors
 from tests.factories.files import make_file
-from tests.files.conftest import Faulty, Killed, content_of, killed
+from tests.files.conftest import Faulty, Killed, content_of, killed, later
 from tests.files.samples import PDF
 
 NEWER = PDF + b"% newer\n%%EOF\n"
-
-
-def later(monkeypatch: pytest.MonkeyPatch, distance: timedelta) -> None:
-    now = clock.now() + distance
-    monkeypatch.setattr(clock, "now", lambda: now)
 
 
 def sweep_after_lease(monkeypatch: pytest.MonkeyPatch) -> None:

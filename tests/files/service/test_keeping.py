@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from school.audit.models import AuditEvent
 from school.db import db, transaction
 from school.errors import Conflict, Invalid, NotFound, Stale, TooLarge
 from school.files import queries
@@ -19,7 +18,7 @@ from school.files.service.shelf import shelf
 from school.search.index import having_word
 from school.search.models import Kind
 from tests.factories.files import make_file, make_owner
-from tests.files.conftest import content_of
+from tests.files.conftest import actions, content_of
 from tests.files.samples import PDF, picture, word
 
 NEWER = PDF + b"% newer\n%%EOF\n"
@@ -33,10 +32,6 @@ def versions_of(file: File) -> list[FileVersion]:
             .order_by(FileVersion.number)
         )
     )
-
-
-def actions() -> list[str]:
-    return list(db.session.scalars(sa.select(AuditEvent.action).order_by(AuditEvent.id)))
 
 
 def found(word: str) -> bool:

@@ -3,36 +3,15 @@ house is at work again nothing is lost, nothing dangles, nothing lies about, eve
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-
 import pytest
 
+from tests.files.killing import problems_of
 from tests.files.killing.points import POINTS
-
-ROOT = Path(__file__).parents[3]
-MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture(scope="module")
 def problems() -> dict[str, list[str]]:
-    """{point: what was not in order}, of one run over all of them."""
-    # A killed process loses nothing it has written, wherever it lies: no need to wait for a disk.
-    quick = MEMORY if MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=quick) as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.files.killing", folder],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return dict(json.loads(line) for line in done.stdout.splitlines())
+    return problems_of("tests.files.killing")
 
 
 def test_no_point_is_named_twice() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from school import clock
 from school.audit.models import AuditEvent
 from school.db import db, transaction
 from school.errors import Conflict, Invalid, NotFound, Stale
@@ -20,15 +19,10 @@ from school.files.service.retention import Amount, Limits
 from school.files.service.sweeping import BACKUPS_KEPT, sweep
 from school.storage import errors
 from tests.factories.files import make_file
-from tests.files.conftest import Killed, content_of, killed
+from tests.files.conftest import Killed, content_of, killed, later
 from tests.files.samples import PDF
 
 DAY = timedelta(days=1)
-
-
-def later(monkeypatch: pytest.MonkeyPatch, distance: timedelta) -> None:
-    now = clock.now() + distance
-    monkeypatch.setattr(clock, "now", lambda: now)
 
 
 def body(number: int) -> bytes:

@@ -21,6 +21,7 @@ from school.files.service.content import Refused
 from school.jobs.models import Job
 from school.permissions import Person, Role
 from tests.factories.files import make_file
+from tests.files.conftest import actions
 from tests.files.samples import PDF, zipped
 from tests.servers.clamd import (
     VIRUS,
@@ -58,10 +59,6 @@ def set_blob(**values: Any) -> None:
     with transaction() as session:
         session.execute(sa.update(Blob).values(**values))
     cache.cache.clear()
-
-
-def actions() -> list[str]:
-    return list(db.session.scalars(sa.select(AuditEvent.action).order_by(AuditEvent.id)))
 
 
 def is_open(file: File) -> bool:

@@ -26,7 +26,7 @@ from school.storage.hybrid import HybridStorage
 from school.storage.local import LocalStorage
 from school.storage.protocol import StorageProvider
 from school.tenancy.scope import school_scope
-from tests.factories.files import make_file, make_owner
+from tests.factories.files import make_file
 from tests.files.conftest import content_of
 from tests.files.samples import PDF
 
@@ -151,12 +151,6 @@ def test_the_command_says_how_many(
     use_keys(f"{NEW},{OLD}")
     done = app.test_cli_runner().invoke(commands, ["rewrap"])
     assert done.output == "1 keys of files wrapped anew.\n"
-
-
-@pytest.fixture
-def pupil(school: Any) -> Any:
-    with school_scope(school.id):
-        return make_owner()
 
 
 def test_people_get_what_was_sent_whole_and_in_parts(

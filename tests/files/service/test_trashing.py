@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from school import clock
 from school.audit.actor import Actor, acting_as
 from school.audit.models import AuditEvent
 from school.db import db, transaction
@@ -31,17 +30,12 @@ from school.search.index import having_word
 from school.search.models import Kind
 from school.storage import errors
 from tests.factories.files import make_file
-from tests.files.conftest import Faulty, Killed, content_of, killed
+from tests.files.conftest import Faulty, Killed, actions, content_of, killed, later
 from tests.files.samples import PDF, picture
 
 NEWER = PDF + b"% newer\n%%EOF\n"
 MONTH = timedelta(days=31)
 WEEK = BACKUPS_KEPT + timedelta(minutes=2)
-
-
-def later(monkeypatch: pytest.MonkeyPatch, distance: timedelta) -> None:
-    now = clock.now() + distance
-    monkeypatch.setattr(clock, "now", lambda: now)
 
 
 def trash(file: File, by: str = "Grace Kim") -> File:
@@ -56,10 +50,6 @@ def take_out(file: File) -> File:
 
 def is_found(word: str) -> bool:
     return db.session.scalar(having_word(Kind.FILE, word)) is not None
-
-
-def actions() -> list[str]:
-    return list(db.session.scalars(sa.select(AuditEvent.action).order_by(AuditEvent.id)))
 
 
 def count(table: Any) -> int:

@@ -49,7 +49,7 @@ from school.students.models import Student
 from school.tenancy.scope import school_scope
 from tests.conftest import make_member
 from tests.factories.files import make_file
-from tests.files.conftest import Faulty, Killed, content_of, killed
+from tests.files.conftest import Faulty, Killed, content_of, killed, later
 
 TEXT = b"Zofia;7B;2026-11-20\n" * 50
 PIECE = 300
@@ -135,11 +135,6 @@ def _note_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         return key
 
     monkeypatch.setattr(arriving, "new_key", noting)
-
-
-def later(monkeypatch: pytest.MonkeyPatch, distance: timedelta) -> None:
-    now = clock.now() + distance
-    monkeypatch.setattr(clock, "now", lambda: now)
 
 
 def test_pieces_become_one_file(provider: Any, person: Person, student: Student) -> None:

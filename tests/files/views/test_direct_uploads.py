@@ -24,17 +24,10 @@ from school.permissions import Person, Role
 from school.storage.signing import Claim, LinkSigner
 from school.students.models import Student
 from school.tenancy.scope import school_scope
-from tests.factories.files import make_owner
 from tests.files.samples import PDF, picture
 from tests.files.views.test_tus import PLACE, files_of, stored, under_way
 
 PNG = picture("PNG")
-
-
-@pytest.fixture
-def pupil(school: Any) -> Student:
-    with school_scope(school.id):
-        return make_owner()
 
 
 def announce(client: FlaskClient, pupil: Student, data: bytes = PDF, **more: Any) -> Any:
@@ -165,8 +158,8 @@ def test_the_link_is_one_persons(
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"sha256": "0" * 63}, "64 letters"),
-        ({"sha256": "G" * 64}, "64 letters"),
+        ({"sha256": "0" * 63}, "64 characters"),
+        ({"sha256": "G" * 64}, "64 characters"),
         ({"type": "text/html"}, "not taken"),
         ({"size": "0"}, "empty"),
         ({"size": "-3"}, "empty"),

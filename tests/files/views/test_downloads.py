@@ -27,16 +27,10 @@ from school.files.service.links import issue_link
 from school.permissions import Role
 from school.students.models import Guardian, Student, StudentGuardian
 from school.tenancy.scope import school_scope
-from tests.factories.files import make_file, make_owner
+from tests.factories.files import make_file
 from tests.files.samples import PDF, word
 
 DATA = PDF[:-6] + bytes(range(256)) * 20 + b"\n%%EOF\n"
-
-
-@pytest.fixture
-def pupil(school: Any) -> Student:
-    with school_scope(school.id):
-        return make_owner()
 
 
 def kept(school: Any, pupil: Student, data: bytes = DATA, **more: Any) -> File:

@@ -18,18 +18,12 @@ from school.permissions import Role
 from school.students.models import Student
 from school.tenancy.scope import school_scope
 from tests.api.conftest import program
-from tests.factories.files import make_file, make_owner
+from tests.factories.files import make_file
 from tests.files.samples import PDF
 
 __all__ = ["program"]
 
 NEWER = PDF + b"% newer\n%%EOF\n"
-
-
-@pytest.fixture
-def pupil(school: Any) -> Student:
-    with school_scope(school.id):
-        return make_owner()
 
 
 @pytest.fixture

@@ -39,12 +39,6 @@ CORE = (
 GOOD_CORE = CORE.format(title="Class 8", at="2026-05-04T10:00:00Z")
 
 
-@pytest.fixture
-def pupil(school: Any) -> Student:
-    with school_scope(school.id):
-        return make_owner()
-
-
 def kept(school: Any, pupil: Student, data: bytes = PDF, **more: Any) -> File:
     with school_scope(school.id):
         return make_file(pupil, data, **more)

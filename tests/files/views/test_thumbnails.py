@@ -6,7 +6,6 @@ import re
 from typing import Any
 from uuid import UUID
 
-import pytest
 import sqlalchemy as sa
 
 from school.db import db, transaction
@@ -14,14 +13,8 @@ from school.files.models import Blob, ScanState
 from school.files.service.thumbnails.making import make_thumbnail
 from school.permissions import Role
 from school.tenancy.scope import school_scope
-from tests.factories.files import make_file, make_owner
+from tests.factories.files import make_file
 from tests.files.samples import picture
-
-
-@pytest.fixture
-def pupil(school: Any) -> Any:
-    with school_scope(school.id):
-        return make_owner()
 
 
 def pictured(school: Any, pupil: Any, **more: Any) -> UUID:

@@ -25,7 +25,7 @@ from school.files.service.uploading.arriving import PIECE_BYTES
 from school.permissions import Permission, Role
 from school.students.models import Student
 from school.tenancy.scope import school_scope
-from tests.factories.files import make_file, make_owner
+from tests.factories.files import make_file
 from tests.files.conftest import content_of
 from tests.files.samples import PDF
 
@@ -33,12 +33,6 @@ PLACE = "/files/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
 TEXT = b"Zofia;7B;2026-11-20\n" * 40
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
-
-
-@pytest.fixture
-def pupil(school: Any) -> Student:
-    with school_scope(school.id):
-        return make_owner()
 
 
 def metadata(**told: Any) -> str:

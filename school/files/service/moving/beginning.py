@@ -14,7 +14,7 @@ from school.errors import Conflict, Invalid
 from school.files.models import MoveStep, StorageMove
 from school.files.service.moving import carrying
 from school.files.service.moving.books import SOAK_DAYS, find_move
-from school.files.service.moving.carrying import Standing, Way
+from school.files.service.moving.carrying import Sums, Way
 from school.files.service.moving.places import new_name, overlap
 from school.files.service.reconciling.known import FILES, ON_THE_WAY, other_prefixes
 from school.files.service.reconciling.schools import all_schools, inside
@@ -167,9 +167,9 @@ def _check_empty(target: StorageProvider) -> None:
         raise Conflict("The new storage cannot be listed: %(why)s", why=f"{error}") from error
 
 
-def _sum(way: Way) -> Standing:
-    total = Standing()
+def _sum(way: Way) -> Sums:
+    total = Sums()
     for school_id in all_schools():
         with inside(school_id):
-            total = total.plus(carrying.standing(way))
+            total = total.plus(carrying.sum_up(way))
     return total

@@ -26,6 +26,7 @@ from school.files.models import (
     UploadPart,
 )
 from school.files.service.copying import carry_out, plan_copies_from
+from school.files.service.families import MIB
 from school.files.service.moving.books import MOST_PROBLEMS, Books, Problem
 from school.files.service.outbox import (
     AT_ONCE,
@@ -46,7 +47,6 @@ from school.tenancy.scope import current_school_id
 
 # The sweep leaves what the move has planned alone for so long; after a crash it goes on there.
 HANDS_OFF = timedelta(minutes=15)
-MIB = 1024 * 1024
 # In a row: the place is away, and asking it about thousands of objects more helps nobody.
 MOST_FAILURES = 5
 
@@ -105,7 +105,7 @@ class Failures:
 _SIZE = sa.func.coalesce(Blob.stored_bytes, Blob.size_bytes)
 
 
-class Standing(NamedTuple):
+class Sums(NamedTuple):
     """How much of a school is where."""
 
     objects: int = 0
@@ -115,11 +115,11 @@ class Standing(NamedTuple):
     good: int = 0
     good_bytes: int = 0
 
-    def plus(self, other: Standing) -> Standing:
-        return Standing(*(one + two for one, two in zip(self, other, strict=True)))
+    def plus(self, other: Sums) -> Sums:
+        return Sums(*(one + two for one, two in zip(self, other, strict=True)))
 
 
-def standing(way: Way, *, before: datetime | None = None) -> Standing:
+def sum_up(way: Way, *, before: datetime | None = None) -> Sums:
     """Of what counted `before` then (now)."""
     present = BlobLocation.state == LocationState.PRESENT
     query = (
@@ -138,7 +138,7 @@ def standing(way: Way, *, before: datetime | None = None) -> Standing:
         query = query.where(Blob.created_at < before)
     row = db.session.execute(query).one()
     db.session.rollback()
-    return Standing(*(int(value or 0) for value in row))
+    return Sums(*(int(value or 0) for value in row))
 
 
 def list_unfinished(way: Way, *, before: datetime) -> list[tuple[str, str]]:

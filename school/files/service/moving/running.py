@@ -33,7 +33,7 @@ from school.files.service.moving.books import (
     take_move,
     wait_for_all,
 )
-from school.files.service.moving.carrying import Away, Pace, Standing, Way
+from school.files.service.moving.carrying import Away, Pace, Sums, Way
 from school.files.service.reconciling import find_distrust
 from school.files.service.reconciling.schools import (
     all_schools,
@@ -274,11 +274,11 @@ class _Run:
                 count += carrying.count_left(way)
         return count + loose.count_loose(way)
 
-    def _sum(self, way: Way, *, before: datetime | None = None) -> Standing:
-        total = Standing()
+    def _sum(self, way: Way, *, before: datetime | None = None) -> Sums:
+        total = Sums()
         for school_id in self._schools:
             with inside(school_id):
-                total = total.plus(carrying.standing(way, before=before))
+                total = total.plus(carrying.sum_up(way, before=before))
         return total
 
     def _each(self, act: Callable[[], None]) -> None:

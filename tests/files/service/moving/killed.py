@@ -12,7 +12,6 @@ import gc
 import io
 import json
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,7 +34,7 @@ from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 from school.web.storage import storage_in_use
 from tests.conftest import _empty, make_app, make_member
-from tests.files.killing.__main__ import _in_a_process
+from tests.files.killing.__main__ import problems_at
 from tests.files.killing.house import House, Point, digest_of
 from tests.files.samples import picture
 
@@ -158,7 +157,7 @@ def main(folder: Path, *names: str) -> None:
             if point.name in names or not names:
                 _empty(app)
                 house.empty()
-                print(json.dumps([point.name, _problems(house, point)]), flush=True)
+                print(json.dumps([point.name, problems_at(point, house, _go_on)]), flush=True)
     shutil.rmtree(folder / "new")
 
 
@@ -173,24 +172,6 @@ def _warm_up(house: Moving) -> None:
         db.session.remove()
         db.engine.dispose()
     gc.freeze()  # looking for garbage would copy every page of memory into every child
-
-
-def _problems(house: Moving, point: Point) -> list[str]:
-    told = house.folder / "told.json"
-    told.write_text("[]")
-    ended = _in_a_process(lambda: _be_killed(house, point), told)
-    if ended != -signal.SIGKILL:
-        return [f"It was not killed there ({ended}).", *json.loads(told.read_text())]
-    ended = _in_a_process(lambda: told.write_text(json.dumps(_go_on(house))), told)
-    return json.loads(told.read_text()) or ([] if ended == 0 else [f"It ended with {ended}."])
-
-
-def _be_killed(house: Moving, point: Point) -> None:
-    with house.at_work():
-        steps = point.path(house)
-        next(steps)
-        house.arm(point)
-        next(steps, None)
 
 
 def _go_on(house: Moving) -> list[str]:
