@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -218,6 +218,16 @@ def read_again(way: Way, books: Books, pace: Pace, *, only_left: bool = False) -
 
 
 def _unread(way: Way, *, only_left: bool) -> Iterator[list[Place]]:
+    query, behind = _places_unread(way, only_left=only_left), ""
+    while rows := db.session.execute(query.where(BlobLocation.key > behind)).all():
+        db.session.rollback()  # no transaction stays open while they are read
+        yield [Place(*row) for row in rows]
+        behind = rows[-1].key
+    db.session.rollback()
+
+
+def _places_unread(way: Way, *, only_left: bool) -> sa.Select[Any]:
+    """A batch, in the order of the keys."""
     left = aliased(BlobLocation)
     is_left = (
         (left.school_id == BlobLocation.school_id)
@@ -227,23 +237,16 @@ def _unread(way: Way, *, only_left: bool) -> Iterator[list[Place]]:
     query = sa.select(*PLACE).join(Blob, BLOB_OF_PLACE)
     if only_left:
         query = query.join(left, is_left)
-    behind = ""
-    while True:
-        rows = db.session.execute(
-            query.where(BlobLocation.provider == way.keep.name, BlobLocation.key > behind)
-            .where(Blob.state == BlobState.STORED)
-            .where(
-                BlobLocation.state == LocationState.PRESENT,
-                ~sa.func.coalesce(way.is_good, sa.false()),
-            )
-            .order_by(BlobLocation.key)
-            .limit(AT_ONCE)
-        ).all()
-        db.session.rollback()
-        if not rows:
-            return
-        yield [Place(*row) for row in rows]
-        behind = rows[-1].key
+    return (
+        query.where(
+            BlobLocation.provider == way.keep.name,
+            BlobLocation.state == LocationState.PRESENT,
+            Blob.state == BlobState.STORED,
+            ~sa.func.coalesce(way.is_good, sa.false()),
+        )
+        .order_by(BlobLocation.key)
+        .limit(AT_ONCE)
+    )
 
 
 def _read(place: Place, way: Way, books: Books, failures: Failures) -> bool:

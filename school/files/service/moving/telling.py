@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
-
-import sqlalchemy as sa
 
 from school.db import db
 from school.files.models import MoveStep, StorageMove
 from school.files.service.moving.books import Problem, soaked_on
+from school.files.service.overview import name_schools
 from school.files.service.shelf import shelf
-from school.tenancy.models import School
 
 _PROBLEMS = {
     Problem.NOT_COPIED: "could not be copied",
@@ -72,7 +69,8 @@ def verb_of(move: StorageMove) -> str:
 
 def _problem_lines(counts: dict[str, Any]) -> list[str]:
     problems = counts.get("problems", [])
-    names = _names({one["school"] for one in problems if one["school"]})
+    names = name_schools(sorted({one["school"] for one in problems if one["school"]}))
+    db.session.remove()
     lines = [_problem_line(one, names) for one in problems[:MOST_LINES]]
     more = counts.get("problem_count", 0) - len(lines)
     return [*lines, f"  and {more:,} more"] if more > 0 else lines
@@ -84,17 +82,6 @@ def _problem_line(problem: dict[str, Any], names: dict[str, str]) -> str:
     where = f" ({school})" if school else ""
     says = _PROBLEMS[Problem(problem["kind"])] if problem["key"] else "does not do what it is asked"
     return f"  {what}{where} {says}: {problem['detail']}"
-
-
-def _names(ids: set[str]) -> dict[str, str]:
-    if not ids:
-        return {}
-    rows = db.session.execute(
-        sa.select(School.id, School.name).where(School.id.in_([UUID(one) for one in ids]))
-    )
-    names = {str(row.id): row.name for row in rows}
-    db.session.remove()
-    return names
 
 
 def _next(move: StorageMove) -> str:

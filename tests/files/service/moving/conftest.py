@@ -34,14 +34,9 @@ from school.tenancy.scope import school_scope
 from school.web.storage import storage_in_use
 from tests.conftest import make_member
 from tests.factories.files import make_file, make_owner
-from tests.files.samples import PDF
+from tests.files.samples import PDF, picture
 from tests.servers import gcs as gcs_place
 from tests.servers import s3 as s3_place
-
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
-    "0000000c49444154789c63f8cfc000000301010018dd8db00000000049454e44ae426082"
-)
 
 
 class Installation:
@@ -129,7 +124,7 @@ class Installation:
         def act() -> str:
             with transaction():
                 person = make_member(None, None)
-                set_avatar(person, io.BytesIO(PNG), storage=storage_in_use())
+                set_avatar(person, io.BytesIO(picture()), storage=storage_in_use())
             return str(person.avatar_key)
 
         return self.apart(act)
