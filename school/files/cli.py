@@ -88,7 +88,7 @@ def scan_command(slug: str | None, *, as_json: bool) -> None:
         json.dumps(total)
         if as_json
         else f"{total['clean']:,} clean, {total['infected']:,} with a virus, {total['held']:,} "
-        "still held back."
+        f"held back, {total['unchecked']:,} still to be checked."
     )
 
 

@@ -37,7 +37,7 @@ def test_a_folder_is_shared_and_taken_back(
 
     # From the keyboard: tick, move, go into the folder, put it there.
     page.get_by_label("Select Letter.txt").press("Space")
-    page.get_by_role("button", name="Move").focus()
+    page.get_by_role("button", name="Move to…").focus()
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Up to “My files”").press("Enter")
     page.get_by_role("button", name=name, exact=True).press("Enter")

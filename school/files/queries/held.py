@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from school.db import db
 from school.files.models import (
@@ -20,10 +21,11 @@ from school.files.queries.limits import MOST_LISTED
 
 
 class HeldRow(NamedTuple):
-    """One version nobody can open, and why."""
+    """One content nobody can open, by the newest version it is, and why."""
 
     id: UUID
-    name: str
+    # None: not for this reader, whose file it is not.
+    name: str | None
     number: int
     is_current: bool
     by: str
@@ -40,14 +42,28 @@ _IS_HELD = (
     Blob.scan_state.in_((ScanState.HELD, ScanState.INFECTED)),
 )
 
+# A content that was brought back is two versions of one file.
+_newer = aliased(FileVersion)
+_IS_NEWER_OF_SAME = sa.exists(
+    sa.select(1).where(
+        _newer.school_id == FileVersion.school_id,
+        _newer.file_id == FileVersion.file_id,
+        _newer.blob_id == FileVersion.blob_id,
+        _newer.number > FileVersion.number,
+    )
+)
 
-def list_held() -> list[HeldRow]:
-    """What the virus check holds back in the whole school, whoever's it is; the worst first."""
+
+def list_held(seen: sa.ColumnElement[bool]) -> list[HeldRow]:
+    """What the virus check holds back in the whole school; the worst first, MOST_LISTED at most.
+
+    `seen`: the files whose names the reader may know (policy.seen_files).
+    """
     is_current = FileVersion.number == File.current_version
     rows = db.session.execute(
         sa.select(
             File.id,
-            FileVersion.name,
+            sa.case((seen, FileVersion.name)).label("name"),
             FileVersion.number,
             is_current.label("is_current"),
             FileVersion.created_by_name,
@@ -62,7 +78,7 @@ def list_held() -> list[HeldRow]:
         .join(
             Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
         )
-        .where(*_IS_HELD, *_IS_KEPT)
+        .where(*_IS_HELD, *_IS_KEPT, ~_IS_NEWER_OF_SAME)
         .order_by(Blob.scan_state.desc(), FileVersion.created_at.desc())
         .limit(MOST_LISTED)
     )

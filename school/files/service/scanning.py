@@ -23,7 +23,7 @@ from school import cache, clock
 from school.audit.log import record
 from school.db import db, transaction
 from school.files.models import Blob, BlobDerivative, BlobState, File, FileVersion, ScanState
-from school.files.queries import Content, content_of_blob
+from school.files.queries import AVAILABLE, Content, content_of_blob
 from school.files.service.clamd import Scan, Scanner, Verdict
 from school.files.service.reading import sought
 from school.files.service.shelf import shelf
@@ -52,14 +52,17 @@ _STATES = {
 
 @dataclass(slots=True)
 class Scanned:
-    """What one round of scanning did."""
+    """What came of one round of scanning: how many stand how after it.
+
+    `unchecked`: about these the scanner said nothing, so they stay as they were, and open.
+    """
 
     clean: int = 0
     infected: int = 0
     held: int = 0
+    unchecked: int = 0
 
-    def count(self, verdict: Verdict) -> None:
-        name = _STATES[verdict].value
+    def count(self, name: str) -> None:
         setattr(self, name, getattr(self, name) + 1)
 
 
@@ -173,13 +176,14 @@ def _came_in() -> sa.ColumnElement[bool]:
     return ~made.exists()
 
 
-def _scan_blob(scanner: Scanner, blob_id: UUID) -> Verdict:
+def _scan_blob(scanner: Scanner, blob_id: UUID) -> str:
+    """How it stands then: a field of Scanned."""
     content = content_of_blob(blob_id)
     db.session.rollback()
     scan = _scan_stored(scanner, content)
     with transaction():
-        _write_down(blob_id, scan)
-    return scan.verdict
+        state = _write_down(blob_id, scan)
+    return "unchecked" if scan.verdict is Verdict.UNSURE and state in AVAILABLE else state
 
 
 def _scan_stored(scanner: Scanner, content: Content | None) -> Scan:
@@ -194,8 +198,8 @@ def _scan_stored(scanner: Scanner, content: Content | None) -> Scan:
         return unreadable
 
 
-def _write_down(blob_id: UUID, scan: Scan) -> None:
-    """A clean verdict is not taken back because the scanner is away for a night."""
+def _write_down(blob_id: UUID, scan: Scan) -> ScanState:
+    """The state it is in then; as it was where the scan says nothing new."""
     blob = db.session.scalar(
         sa.select(Blob)
         .where(Blob.id == blob_id, Blob.state == BlobState.STORED)
@@ -203,11 +207,11 @@ def _write_down(blob_id: UUID, scan: Scan) -> None:
         .execution_options(populate_existing=True)
     )
     if blob is None:
-        return
-    before = blob.scan_state
-    if scan.verdict is Verdict.UNSURE and before in {ScanState.CLEAN, ScanState.UNSCANNED}:
+        return ScanState.UNSCANNED
+    before = ScanState(blob.scan_state)
+    if scan.verdict is Verdict.UNSURE and not _is_held_now(before, scan):
         blob.scanned_at = clock.now()
-        return
+        return before
     for column, value in scan_values(scan).items():
         setattr(blob, column, value)
     db.session.flush()
@@ -215,6 +219,15 @@ def _write_down(blob_id: UUID, scan: Scan) -> None:
         _tell(blob)
     if before == ScanState.HELD and blob.scan_state == ScanState.CLEAN:
         plan_thumbnail(blob.id, blob.content_type)
+    return ScanState(blob.scan_state)
+
+
+def _is_held_now(before: ScanState, scan: Scan) -> bool:
+    """Whether an unsure scan closes content. A verdict is not taken back by one; what never had
+    one is closed by a scanner that looked and could not, not by one that is away for a night."""
+    if before is ScanState.UNSCANNED:
+        return scan.reason not in _PASSING
+    return before is ScanState.HELD
 
 
 def _tell(blob: Blob) -> None:

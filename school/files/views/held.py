@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext, ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from school import cache
+from school.errors import Conflict
 from school.files import policy, queries
 from school.files.models import File, ScanState
 from school.files.service import scanning
@@ -44,7 +45,7 @@ def reason_words(state: str, reason: str | None) -> str:
 @requires(SETTINGS)
 def held() -> str:
     """Files nobody can open: those that wait for the check, and those it caught."""
-    rows = queries.list_held()
+    rows = queries.list_held(policy.seen_files(the_person()))
     return render_template(
         "files/held.html",
         rows=[(row, reason_words(row.scan_state, row.scan_reason)) for row in rows],
@@ -56,11 +57,13 @@ def held() -> str:
 @bp.post("/files/<uuid:file_id>/scan")
 @requires(Permission.FILE_VIEW)
 def scan(file_id: UUID) -> BaseResponse:
-    """Ask the scanner once more, now."""
-    file = queries.get_file(file_id)
-    policy.check_edit(the_person(), file)
-    name = file.name
-    result = scanning.scan_again(file)
+    """Ask the scanner once more, now. What it has caught only an administrator asks about again."""
+    person, file = the_person(), queries.get_file(file_id)
+    policy.check_edit(person, file)
+    current = next(v for v in queries.list_versions(file) if v.is_current)
+    if not may_scan(person, file, current.scan_state):
+        raise Conflict("There is nothing to be checked again.")
+    name, result = file.name, scanning.scan_again(file)
     if result.clean:
         flash(_("“%(name)s” is clean", name=name), "done")
     elif result.infected:
@@ -86,9 +89,10 @@ def _waiting(_person: Person) -> Task | None:
     )
 
 
-def is_checked_again(file: File, state: str) -> bool:
-    """Whether asking the scanner again can change something."""
-    return state == ScanState.HELD and file.archived_at is None and bool(shelf().scanner_url)
+def may_scan(person: Person, file: File, state: str) -> bool:
+    """Whether asking the scanner again can change something, and is this person's to do."""
+    is_closed = state == ScanState.HELD or (state == ScanState.INFECTED and person.may(SETTINGS))
+    return is_closed and file.archived_at is None and bool(shelf().scanner_url)
 
 
 add_task("files.held", SETTINGS, _waiting)

@@ -182,7 +182,7 @@ def _file_page(
         is_inline=kind is not None and kind.inline,
         is_open=is_open,
         held_why=_held_why(current),
-        may_scan=rights.edit and held.is_checked_again(file, current.scan_state),
+        may_scan=rights.edit and held.may_scan(the_person(), file, current.scan_state),
         shown={v.number for v in versions if is_safe_inline(v.content_type)},
         opened={
             v.number for v in versions if v.scan_state in queries.AVAILABLE and not v.pruned_at

@@ -158,7 +158,7 @@ def test_new_signatures_close_what_was_open(scanned: ClamdServer, student: Any) 
     assert scanned_then.infected == 1
     assert (blobs()[0].scan_state, is_open(file)) == (INFECTED, False)
     assert queries.count_held() == 1
-    (row,) = queries.list_held()
+    (row,) = queries.list_held(sa.true())
     assert (row.name, row.scan_state) == ("Letter.txt", INFECTED)
     assert actions()[-1] == "file.scanned"
 
@@ -230,3 +230,50 @@ def test_a_new_version_can_be_held_while_the_old_one_stays_open(
 
     assert not is_open(file)
     assert queries.get_content(file, 1).number == 1
+
+
+def test_an_unsure_scanner_takes_no_found_virus_back(
+    scanner_at: Callable[[str], None], student: Any
+) -> None:
+    file = make_file(student)
+    set_blob(scan_state=INFECTED, scan_reason="Later.Virus", scan_engine="ClamAV 1.0/1")
+    scanner_at(NOBODY)
+
+    scanning.scan_again(file)
+
+    assert (blobs()[0].scan_state, blobs()[0].scan_reason) == (INFECTED, "Later.Virus")
+
+
+def test_what_came_in_unscanned_and_cannot_be_scanned_is_closed(
+    scanner_at: Callable[[str], None],
+    clamd_server: ClamdServer,  # noqa: F811
+    student: Any,
+) -> None:
+    file = make_file(student, b"A long text.\n" * (5 * 1024 * 1024 // 13), filename="Long.txt")
+    scanner_at(NOBODY)
+    away = scanning.scan_again(file)
+    open_while_away = is_open(file)
+    scanner_at(clamd_server.unix_url)
+
+    assert (away.unchecked, open_while_away) == (1, True)
+    assert scanning.scan_waiting(nightly=True).held == 1
+    assert not is_open(file)
+
+
+def test_names_of_others_are_not_told(scanner_at: Callable[[str], None], student: Any) -> None:
+    scanner_at(NOBODY)
+    make_file(student, filename="Private.pdf")
+
+    assert [row.name for row in queries.list_held(sa.false())] == [None]
+
+
+def test_content_brought_back_is_one_held_file(
+    scanner_at: Callable[[str], None], student: Any
+) -> None:
+    scanner_at(NOBODY)
+    file = make_file(student)
+    keeping.add_version(file, io.BytesIO(PDF + b"%\n%%EOF\n"), filename="Report.pdf")
+    with transaction():
+        keeping.restore_version(file, 1)
+
+    assert (queries.count_held(), len(queries.list_held(sa.true()))) == (2, 2)
