@@ -99,6 +99,9 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 """Permissions a role holds in its school. Anything not listed is denied."""
 
+STAFF = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR, Role.TEACHER})
+"""Roles of those who work for the school, rather than being of a family."""
+
 PLATFORM_PERMISSIONS: frozenset[Permission] = frozenset(
     {
         P.PLATFORM_SCHOOLS,
@@ -148,4 +151,4 @@ class Person:
     @property
     def is_staff(self) -> bool:
         """Works for the school, rather than being of a family."""
-        return bool(self.roles & {Role.ADMINISTRATOR, Role.REGISTRAR, Role.TEACHER})
+        return bool(self.roles & STAFF)

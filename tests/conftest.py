@@ -58,18 +58,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Those that meet no database need not run once for each."""
+    """Those that meet no database need not run once for each, nor do the clouds."""
     part = config.getoption("--part")
     if part:
-        left_out = [item for item in items if _meets_database(item) != (part == "database")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        left_out = {item for item in items if _meets_database(item) != (part == "database")}
+        if POSTGRES_URL:
+            left_out |= {item for item in items if _meets_cloud(item)}
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
 
 
 def _meets_database(item: pytest.Item) -> bool:
     names = getattr(item, "fixturenames", ())
     module = getattr(item, "module", None)
     return "app" in names or any(hasattr(module, name) for name in _OWN_DATABASE)
+
+
+def _meets_cloud(item: pytest.Item) -> bool:
+    """One of the same test's rounds over all providers."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return any(params.get(name) in {"s3", "gcs"} for name in ("provider", "place", "cloud"))
 
 
 def settings_for(folder: Path, database_url: str, **more: Any) -> Settings:

@@ -1,7 +1,7 @@
 """Everything the house is checked with, in one run: `python -m tests.run [--only PART …]`.
 
 The linters; every test that meets a database on PostgreSQL and Redis (throwaway servers) and again
-on SQLite and files; those that meet none, and the browser tests, once. Three parts run side by side,
+on SQLite, files and every cloud; those that meet none, and the browser tests, once. Three parts run side by side,
 the longest first. The last line is always `N passed, N failed`, summed over all parts; a linter
 counts as one.
 """

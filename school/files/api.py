@@ -79,7 +79,7 @@ def _row(row: queries.FileRow) -> Said:
 
 
 @files.route("/students/<uuid:student_id>/files", methods=["POST"])
-@requires(P.STUDENT_VIEW, P.FILE_UPLOAD)
+@requires(P.STUDENT_VIEW, P.FILE_VIEW, P.FILE_UPLOAD)
 @idempotent_upload
 @files.doc(requestBody=upload_body(purpose=_PURPOSE, folder_id=_FOLDER))
 @files.response(201, schemas.FileSchema, headers=VERSION_HEADERS)
@@ -288,7 +288,8 @@ def _fresh(file_id: UUID) -> File:
 
 
 def _one(file: File, **headers: str) -> Answer:
-    versions = queries.list_versions(file)
+    rights = policy.rights_on(the_person(), file)
+    versions = policy.seen_versions(rights, queries.list_versions(file))
     current = next(version for version in versions if version.is_current)
     said = {name: getattr(file, name) for name in ("id", "version", "name", "purpose")} | {
         "student_id": file.owner_id if file.owner_kind == STUDENT else None,

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
 from wtforms import DateField, HiddenField, IntegerField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import HiddenInput
 
 from school.files.service.keeping import LONGEST_NOTE
@@ -40,7 +40,7 @@ class VersionedForm(Form):
 
 class RenameForm(VersionedForm):
     name = StringField(
-        _("Name"), validators=[InputRequired(_("Type a name.")), Length(max=LONGEST)]
+        _("Name"), validators=[DataRequired(_("Type a name.")), Length(max=LONGEST)]
     )
 
 
@@ -105,8 +105,8 @@ class DirectUploadForm(Form):
     """What is announced of content that comes by a signed link; whose it is stands beside it."""
 
     size = IntegerField(validators=[InputRequired()])
-    type = StringField(validators=[InputRequired()])
-    sha256 = StringField(validators=[InputRequired()])
+    type = StringField(validators=[DataRequired()])
+    sha256 = StringField(validators=[DataRequired()])
 
 
 class LimitForm(Form):

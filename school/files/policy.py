@@ -8,23 +8,26 @@ registers itself here at start; a kind nobody registered is closed to everybody.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from school.errors import Conflict, Forbidden, NotFound
-from school.files.models import Access, File, Folder, Share, Target
+from school.errors import Conflict, Forbidden, Invalid, NotFound
+from school.files.models import Access, File, Folder, OwnerKind, Share, Target
 from school.files.queries import (
     PHOTO,
     Spot,
+    VersionRow,
     below,
     file_gone,
     is_for,
+    is_lent,
     is_live,
     list_access,
     trail_to,
+    works_here,
 )
 from school.permissions import Permission, Person
 
@@ -155,12 +158,16 @@ def shared_access(
     """What a share of one of these folders or of the file in them gives, whatever its owner says.
 
     Nobody gets a medical file by a share who does not work here; families see their own
-    child's, and a share would show them another's.
+    child's, and a share would show them another's. What lies in somebody's own files is lent
+    only while that person works here.
     """
     if file is not None and file.purpose in PURPOSE_PERMISSIONS and not person.is_staff:
         return None
     targets = [folder.id for folder in trail] + ([file.id] if file else [])
     given = set(list_access(person, targets)) if targets else set()
+    thing = file or (trail[-1] if trail else None)
+    if given and thing and thing.owner_kind == OwnerKind.PERSON and not works_here(thing.owner_id):
+        return None
     return next((access for access in (Access.EDIT, Access.VIEW) if access in given), None)
 
 
@@ -206,8 +213,8 @@ def _is_shared_with(person: Person) -> sa.ColumnElement[bool]:
         File.folder_id.in_(sa.select(below(targets(Target.FOLDER)).c.id)),
     )
     if person.is_staff:
-        return found
-    return sa.and_(found, File.purpose.not_in(list(PURPOSE_PERMISSIONS)))
+        return sa.and_(found, is_lent(File))
+    return sa.and_(found, is_lent(File), File.purpose.not_in(list(PURPOSE_PERMISSIONS)))
 
 
 def may_view_beside(person: Person, file: File) -> bool:
@@ -228,6 +235,8 @@ class Rights:
     archive: bool
     delete: bool
     share: bool
+    # Earlier versions and what was noted of them: a share to look gives the file as it is.
+    history: bool
     # All the owner has, rather than this file by a share.
     sees_owner: bool
 
@@ -246,8 +255,24 @@ def rights_on(person: Person, file: File) -> Rights:
         archive=is_theirs and person.may(Permission.FILE_ARCHIVE),
         delete=is_theirs and person.may(Permission.FILE_DELETE),
         share=is_theirs and person.may(Permission.FILE_SHARE),
+        history=sees_owner or shared is Access.EDIT,
         sees_owner=sees_owner,
     )
+
+
+def check_version(person: Person, file: File, number: int | None) -> None:
+    """May see this version; None is the current one. Raises NotFound."""
+    if number is None or number == file.current_version:
+        check_view(person, file)
+    elif not rights_on(person, file).history:
+        raise file_gone()
+
+
+def seen_versions(rights: Rights, versions: list[VersionRow]) -> list[VersionRow]:
+    """Of a file's versions those its reader sees; the current one is always among them."""
+    if rights.history:
+        return versions
+    return [replace(v, note=None, brought_back=None) for v in versions if v.is_current]
 
 
 def _owner_says(person: Person, kind: str, owner_id: UUID) -> tuple[bool, bool]:
@@ -316,10 +341,17 @@ def check_owner(person: Person, kind: str, owner_id: UUID, *, archived: bool = F
 
 
 def check_add(person: Person, kind: str, owner_id: UUID, *, purpose: str = "document") -> None:
-    """May add a file here. Raises NotFound or Forbidden."""
+    """May add a file here. Raises NotFound, Forbidden, or Invalid as `check_fill` does."""
     check_owner(person, kind, owner_id)
     if not (may_add(person, kind, owner_id) and may_view_purpose(person, purpose)):
         raise Forbidden("You may look at these files, but not add to them.")
+    _check_purpose(kind, purpose)
+
+
+def _check_purpose(kind: str, purpose: str) -> None:
+    """Elsewhere a medical document would be read by more people than its student's."""
+    if purpose in PURPOSE_PERMISSIONS and kind != OwnerKind.STUDENT:
+        raise Invalid("Medical documents are kept with the student only.", field="purpose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,9 +411,10 @@ def may_fill(person: Person, spot: Spot) -> bool:
 
 
 def check_fill(person: Person, spot: Spot, *, purpose: str = "document") -> None:
-    """Raises NotFound or Forbidden."""
+    """Raises NotFound, Forbidden, or Invalid for a purpose files are not kept for here."""
     if not (standing_in(person, spot).fill and may_view_purpose(person, purpose)):
         raise Forbidden("You may look at these files, but not add to them.")
+    _check_purpose(spot.owner_kind, purpose)
 
 
 def check_moves(person: Person, places: Collection[Spot], to: Spot) -> None:

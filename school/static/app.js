@@ -295,7 +295,7 @@
             datasets: [{
               data: rows.map((row) => Number(row.cells[1].dataset.value ?? row.cells[1].textContent)),
               borderColor: ink, backgroundColor: ink, borderWidth: canvas.dataset.kind === "line" ? 2 : 0,
-              pointRadius: 0, pointHoverRadius: 4, tension: 0, borderRadius: 2, maxBarThickness: 14,
+              pointRadius: rows.length < 8 ? 3 : 0, pointHoverRadius: 4, tension: 0, borderRadius: 2, maxBarThickness: 14,
             }],
           },
           options: {

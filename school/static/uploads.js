@@ -371,11 +371,13 @@
       };
       return slot;
     };
+    /* The server drops characters nobody sees. */
+    const bare = (name) => name.replace(/[\p{Cc}\p{Cf}]/gu, "");
     const take = (files) => {
       for (const file of files) {
         const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
         const begun = all("[data-unfinished]", list)
-          .find(({ dataset }) => dataset.name === file.name && Number(dataset.size) === file.size);
+          .find(({ dataset }) => bare(dataset.name) === bare(file.name) && Number(dataset.size) === file.size);
         if (begun) begun.replaceWith(row); else list.append(row);
         begin(form, row, file, begun?.dataset.url, newSlot());
       }

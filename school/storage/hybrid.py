@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from school.storage.errors import IntegrityError, NotFound, StorageError
+from school.storage.errors import IntegrityError, NotFound, StorageError, Unavailable
 from school.storage.protocol import Capabilities, Health, ObjectInfo, SignedRequest, StorageProvider
 
 T = TypeVar("T")
@@ -145,6 +145,15 @@ class HybridStorage:
 def members_of(provider: StorageProvider) -> Sequence[StorageProvider]:
     """The providers behind this one, the one that commits first."""
     return provider.members if isinstance(provider, HybridStorage) else (provider,)
+
+
+def member_named(provider: StorageProvider, name: str) -> StorageProvider:
+    """The one behind this provider that rows call so. Raises Unavailable when it is none of them
+    any more."""
+    for member in members_of(provider):
+        if member.name == name:
+            return member
+    raise Unavailable(f"No storage called {name} is connected.")
 
 
 def keepers_of(provider: StorageProvider) -> Sequence[StorageProvider]:

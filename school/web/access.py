@@ -131,8 +131,12 @@ def is_api_request() -> bool:
 
 
 def wants_json() -> bool:
-    """The asker is a program: the API, or one that prefers JSON to HTML."""
-    best = request.accept_mimetypes.best_match(["text/html", "application/json"])
+    """The asker is a program: the API, one that prefers JSON to HTML, or one that speaks tus and
+    does not ask for HTML."""
+    kinds = ["text/html", "application/json"]
+    if "Tus-Resumable" in request.headers:
+        kinds.reverse()  # the first is taken where both are as welcome, or nothing is said
+    best = request.accept_mimetypes.best_match(kinds, default=kinds[0])
     return is_api_request() or best == "application/json"
 
 

@@ -49,7 +49,9 @@ def test_a_folder_is_shared_and_taken_back(
     page.get_by_role("link", name="Share", exact=True).click()
     page.get_by_label("Name or e-mail address").fill("peter")
     page.get_by_role("button", name="Share it").click()
-    expect(page.get_by_text("Peter Lindqvist")).to_be_visible()
+    page.get_by_label("Peter Lindqvist").check()
+    page.get_by_role("button", name="Share it").click()
+    expect(page.get_by_text("is shared with Peter Lindqvist (Teacher)")).to_be_visible()
 
     other.goto(f"{demo.url}/files")
     other.get_by_role("link", name=name, exact=True).click()

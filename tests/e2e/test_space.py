@@ -55,4 +55,8 @@ def test_the_chart_is_drawn_from_its_table(demo: Running, open_page: Callable[..
         page.wait_for_timeout(200)
     drawn = "() => Chart.getChart(document.querySelector('canvas'))?.data.datasets[0].data.length"
     page.wait_for_function(drawn)
-    assert page.evaluate(drawn) == page.locator("#days-table tbody tr").count() > 0
+    days = page.locator("#days-table tbody tr").count()
+    assert page.evaluate(drawn) == days > 0
+    # A line needs two points; of a single day only its point can be seen.
+    points = "() => Chart.getChart(document.querySelector('canvas')).data.datasets[0].pointRadius"
+    assert (page.evaluate(points) > 0) == (days < 8)

@@ -49,6 +49,12 @@ def file_at(family_at: Callable[..., Family]) -> Callable[..., tuple[Family, str
     return make
 
 
+def test_a_key_that_may_not_open_files_adds_none(program: Make, folder: str) -> None:
+    narrow = {Permission.STUDENT_VIEW, Permission.FILE_UPLOAD}
+    assert program(scopes=narrow).post(folder, **sent()).status_code == 403
+    assert program(scopes=narrow | {Permission.FILE_VIEW}).post(folder, **sent()).status_code == 201
+
+
 def test_a_file_is_kept_and_fetched_by_a_signed_link(
     app: Flask, program: Make, folder: str, family: Family
 ) -> None:

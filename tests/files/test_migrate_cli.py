@@ -7,11 +7,17 @@ import time
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
+from school import clock
 from school.cli import _tell_of_moved_files
+from school.db import transaction
 from school.errors import Conflict, NotFound
 from school.files.cli import files
+from school.files.models import StorageMove
+from school.files.service.moving import alive, running
+from school.files.service.moving.books import Books, take_move
 from school.files.service.moving.carrying import MIB, Pace
 from tests.files.service.moving.conftest import (  # noqa: F401 - the fixtures
     Installation,
@@ -64,6 +70,56 @@ def test_what_is_in_the_way_ends_with_one(house: Move) -> None:  # noqa: F811 - 
     assert "Northfield School" in told.output
     assert "--resume" in told.output
     assert run("--resume").exit_code == 1
+
+
+def test_while_it_runs_elsewhere_it_says_so(
+    house: Move,  # noqa: F811 - a fixture
+    frozen_clock: Any,
+) -> None:
+    """And nobody else goes on with it, until the command ended or no sign of life has come."""
+    house.upload()
+    told: list[str] = []
+
+    def from_elsewhere(books: Books) -> None:
+        if books.stage == "comparing" and not told:
+            told.append(house.apart(lambda: run().output))
+            for words in (["--resume"], ["--to", house.target_url]):
+                with pytest.raises(Conflict, match="A command is"):
+                    house.apart(lambda words=words: run(*words))
+            assert json.loads(house.apart(lambda: run("--json")).output)["at_work"]
+
+    house.begin()
+    running.go_on(say=from_elsewhere)
+    assert told[0].startswith("It is under way: comparing, ")
+    assert "--finish" in run().output
+
+    with transaction() as session:  # one that was killed
+        session.execute(sa.update(StorageMove).values(counts={"runner": "x"} | house.counts()))
+    with pytest.raises(Conflict, match="in two minutes"):
+        run("--resume")
+    frozen_clock(clock.now() + alive.FRESH)
+    assert "--finish" in run().output
+    assert run("--resume").exit_code == 0
+    assert "runner" not in house.counts()
+
+
+def test_a_sign_of_life_comes_while_nothing_ends(
+    house: Move,  # noqa: F811 - a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alive, "BEAT_S", 0.01)
+    house.begin()
+    move = take_move()
+    assert move is not None
+    with alive.at_work(move):
+        with transaction() as session:
+            session.execute(sa.update(StorageMove).values(updated_at=clock.now() - alive.FRESH))
+        until = time.monotonic() + 5
+        while not alive.is_at_work(take_move() or move) and time.monotonic() < until:
+            time.sleep(0.01)
+        shown = take_move()
+        assert shown is not None
+        assert alive.is_at_work(shown)
 
 
 def test_one_thing_at_a_time(house: Move) -> None:  # noqa: F811 - a fixture

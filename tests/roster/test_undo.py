@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from school import clock
 from school.academics.models import SchoolClass
-from school.db import Base, db, transaction
+from school.db import Base, db, new_id, transaction
 from school.enrollment.models import Enrollment
 from school.errors import Conflict
+from school.files.models import HoldTarget, LegalHold, Upload
+from school.files.service import holding
 from school.roster.models import RosterRecord
 from school.roster.service.committing import commit
 from school.roster.service.undoing import undo
@@ -57,6 +59,42 @@ def test_a_first_import_undone_leaves_nothing(in_school):
     done = take_back(imported)
     assert done.kept == []
     assert counts() == dict.fromkeys(counts(), 0)
+
+
+@pytest.mark.parametrize("kind", [HoldTarget.STUDENT, HoldTarget.SCHOOL])
+def test_a_student_under_a_legal_hold_stays(in_school, roster, kind):
+    imported = import_file(roster(ANN))
+    target = student().id if kind is HoldTarget.STUDENT else in_school.id
+    with transaction():
+        # As holds were kept before they were told on the student's page.
+        db.session.add(LegalHold(target_kind=kind, target_id=target, reason="A claim", placed_by_name="Grace"))
+    done = take_back(imported)
+    assert {one.theirs for one in done.kept if one.entity == "student"} == {"legal_hold"}
+    assert class_of() == "7A"
+    assert counts()["student"] == counts()["student_guardian"] == 1
+
+
+def test_a_hold_that_was_lifted_keeps_no_bare_student(in_school, roster):
+    imported = import_file(roster("1,Smith,Ann,2015-03-01,,,,"))
+    with transaction():
+        holding.lift_hold(holding.place_hold(HoldTarget.STUDENT, student().id, "A claim").id)
+    assert take_back(imported).kept == []
+    assert counts()["student"] == 0
+
+
+@pytest.mark.parametrize(("state", "stays"), [("open", True), ("finishing", True), ("refused", False)])
+def test_a_student_to_whom_a_file_is_on_its_way_stays(in_school, roster, state, stays):
+    imported = import_file(roster(ANN))
+    with transaction():
+        db.session.add(
+            Upload(
+                user_id=new_id(), owner_kind="student", owner_id=student().id, purpose="document",
+                filename="a.pdf", length_bytes=9, state=state, expires_at=clock.now(),
+            )
+        )  # fmt: skip
+    done = take_back(imported)
+    assert [one.theirs for one in done.kept if one.entity == "student"] == ["upload"] * stays
+    assert counts()["student"] == counts()["enrollment"] == int(stays)
 
 
 def test_undo_asks_who_was_worked_on_once_for_many_students(in_school, count_queries):

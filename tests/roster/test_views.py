@@ -12,6 +12,8 @@ from flask_babel import force_locale, gettext
 from school.cache import cache
 from school.db import db, transaction
 from school.errors import Conflict
+from school.files.models import HoldTarget
+from school.files.service import holding
 from school.jobs.models import Job, JobState
 from school.permissions import Role
 from school.roster.models import ImportState, RosterImport, RosterRow
@@ -495,6 +497,21 @@ def test_what_undoing_kept_is_listed_by_name(page, office, send, run_jobs, roste
     office.post(f"{place}/undo")
     run_jobs()
     assert "Anna Smith" in page(office, place).text
+
+
+def test_what_a_legal_hold_kept_is_listed_with_the_reason(
+    page, office, send, run_jobs, roster, school
+):
+    place = send(roster("1,Smith,Ann,2015-03-01,7A,Jo Smith,,"))
+    office.post(f"{place}/commit")
+    run_jobs()
+    with school_scope(school.id), transaction():
+        student = db.session.scalars(sa.select(Student)).one()
+        holding.place_hold(HoldTarget.STUDENT, student.id, "A claim")
+    office.post(f"{place}/undo")
+    run_jobs()
+    shown = page(office, place).text
+    assert re.search(r"Ann Smith ?: it is under a legal hold", shown)
 
 
 def test_a_fault_of_ours_is_told_without_its_text(page, office, send, run_jobs, roster, school):

@@ -38,6 +38,8 @@ from school.files.queries.places import read_spot as read_spot
 from school.files.queries.places import spot_of as spot_of
 from school.files.queries.places import trail_to as trail_to
 from school.files.queries.shares import is_for as is_for
+from school.files.queries.shares import is_lent as is_lent
 from school.files.queries.shares import is_live as is_live
 from school.files.queries.shares import is_shared as is_shared
 from school.files.queries.shares import list_access as list_access
+from school.files.queries.shares import works_here as works_here

@@ -103,8 +103,9 @@ def find_same_name(
     purpose: str = "document",
     folder_id: UUID | None = None,
 ) -> File | None:
-    """The owner's file of this name in this place, whose new version an upload then is."""
-    return db.session.scalars(
+    """The owner's file of this name in this place, whose new version an upload then is. Big and
+    small letters are the same."""
+    alike = db.session.scalars(
         sa.select(File)
         .where(
             File.owner_kind == owner_kind,
@@ -112,12 +113,12 @@ def find_same_name(
             File.folder_id == folder_id,
             File.sort_name == fold(name),  # the index has no names
             File.purpose == purpose,
-            File.name == name,
             File.archived_at.is_(None),
             File.trashed_at.is_(None),
         )
-        .order_by(File.id.desc())
-    ).first()
+        .order_by(File.name != name, File.id.desc())
+    )
+    return next((file for file in alike if file.name.casefold() == name.casefold()), None)
 
 
 def find_photo(owner_kind: str, owner_id: UUID) -> File | None:

@@ -9,12 +9,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school import clock
+from school.accounts.models import Membership, User
 from school.db import db
-from school.files.models import (
-    Grantee,
-    Share,
-)
-from school.permissions import Person
+from school.files.models import Grantee, OwnerKind, Share
+from school.permissions import STAFF, Person
+from school.tenancy.scope import current_school_id
 
 
 def is_live(share: Any = Share) -> sa.ColumnElement[bool]:
@@ -30,6 +29,30 @@ def is_for(person: Person) -> sa.ColumnElement[bool]:
     return sa.or_(
         sa.and_(Share.grantee_kind == Grantee.PERSON, Share.grantee_id == person.user_id),
         sa.and_(Share.grantee_kind == Grantee.ROLE, Share.grantee_role.in_(sorted(person.roles))),
+    )
+
+
+def is_lent(model: Any) -> sa.ColumnElement[bool]:
+    """A condition on files or folders: what lies in somebody's own files is lent to others only
+    as long as that person works here."""
+    return sa.or_(model.owner_kind != OwnerKind.PERSON, _works_here(model.owner_id))
+
+
+def works_here(user_id: UUID) -> bool:
+    return bool(db.session.scalar(sa.select(_works_here(user_id))))
+
+
+def _works_here(user_id: Any) -> sa.ColumnElement[bool]:
+    return sa.exists(
+        sa.select(1)
+        .select_from(Membership)
+        .join(User, User.id == Membership.user_id)
+        .where(
+            Membership.user_id == user_id,
+            Membership.school_id == current_school_id(),
+            Membership.role.in_(sorted(STAFF)),
+            User.active.is_(True),
+        )
     )
 
 

@@ -32,7 +32,7 @@ from school.files.queries import (
     list_stored,
 )
 from school.files.service.families import BY_CONTENT_TYPE, MIB
-from school.files.service.names import LONGEST, LONGEST_BYTES, clean_name, extension_of
+from school.files.service.names import clean_name, numbered
 from school.files.service.reading import Opener
 from school.permissions import Person
 from school.storage import errors
@@ -192,7 +192,7 @@ def safe_names(names: Iterable[str]) -> list[str]:
         plain = name = clean_name(given.translate(_FORBIDDEN))
         while _folded(name) in taken:
             numbers[plain] = numbers.get(plain, 1) + 1
-            name = _numbered(plain, numbers[plain])
+            name = numbered(plain, numbers[plain])
         taken.add(_folded(name))
         found.append(name)
     return found
@@ -201,15 +201,6 @@ def safe_names(names: Iterable[str]) -> list[str]:
 def _folded(name: str) -> str:
     """As systems that take big and small letters for one compare it."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def _numbered(name: str, number: int) -> str:
-    """'Report (2).pdf'."""
-    stem, dot, extension = name.rpartition(".") if extension_of(name) else (name, "", "")
-    tail = f" ({number}){dot}{extension}"
-    while len(stem + tail) > LONGEST or len((stem + tail).encode()) > LONGEST_BYTES:
-        stem = stem[:-1]
-    return stem.rstrip(". ") + tail
 
 
 def check_store(entries: Iterable[Entry], open_part: Opener) -> None:

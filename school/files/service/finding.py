@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from school.db import db
 from school.files.models import Blob, File, FileVersion, Folder, Share, Target
 from school.files.policy import seen_files
-from school.files.queries import FileRow, Spot, is_for, is_live, rows_of
+from school.files.queries import FileRow, Spot, is_for, is_lent, is_live, rows_of
 from school.files.service.families import KINDS
 from school.permissions import Person
 from school.search.matching import match
@@ -87,7 +87,9 @@ def list_shared_with(person: Person, *, limit: int = 200) -> list[SharedRow]:
     folders = (
         sa.select(Folder, Share)
         .join(Share, sa.and_(Share.school_id == Folder.school_id, Share.target_id == Folder.id))
-        .where(Folder.trashed_at.is_(None), Share.target_kind == Target.FOLDER)
+        .where(
+            Folder.trashed_at.is_(None), is_lent(Folder), Share.target_kind == Target.FOLDER
+        )
         .order_by(Folder.sort_name, Folder.id)
     )
     files = (

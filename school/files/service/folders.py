@@ -6,6 +6,7 @@ names beside it, the folders above it) is still so when it is written.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
@@ -13,15 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from school import cache, clock
-from school.audit.log import facts, record, record_change
+from school.audit.log import Facts, difference, facts, record, record_change
 from school.db import db, new_id, take_turn, take_write_lock
 from school.errors import Conflict, Invalid, Stale
-from school.files.models import File, Folder, HoldTarget, OwnerKind, Share
+from school.files.models import File, Folder, HoldTarget, LegalHold, OwnerKind, Share
 from school.files.policy import PURPOSE_PERMISSIONS, trail_in
 from school.files.queries import DEEPEST, PHOTO, Spot, below, file_gone, lies_in, spot_of
 from school.files.service.changing import FACTS, flush_file, take_file
-from school.files.service.holding import list_standing, take_deleting_turn
-from school.files.service.names import clean_name
+from school.files.service.holding import take_deleting_turn
+from school.files.service.names import clean_name, is_blank, numbered
 from school.search.words import fold
 from school.tenancy.scope import current_school_id
 
@@ -64,13 +65,7 @@ def make_folder(spot: Spot, name: str | None) -> Folder:
     """A new folder in a place. Raises NotFound, Invalid for a name that is taken or too deep."""
     if len(take_place(spot)) >= DEEPEST:
         raise _too_deep()
-    beside = sa.select(sa.func.count()).select_from(Folder).where(*lies_in(Folder, spot))
-    if (db.session.scalar(beside) or 0) >= MOST_BESIDE:
-        raise Invalid(
-            "%(count)s folders lie here already. Make this one inside another.",
-            field="name",
-            count=MOST_BESIDE,
-        )
+    _check_few(spot)
     clean = clean_folder_name(name)
     check_free(Folder, spot, clean)
     folder = Folder(
@@ -85,6 +80,16 @@ def make_folder(spot: Spot, name: str | None) -> Folder:
     record("folder.made", "folder", folder.id, after=facts(folder, FOLDER_FACTS))
     _changed()
     return folder
+
+
+def _check_few(spot: Spot) -> None:
+    beside = sa.select(sa.func.count()).select_from(Folder).where(*lies_in(Folder, spot))
+    if (db.session.scalar(beside) or 0) >= MOST_BESIDE:
+        raise Invalid(
+            "%(count)s folders lie here already. Put this one inside another.",
+            field="name",
+            count=MOST_BESIDE,
+        )
 
 
 def rename_folder(folder: Folder, name: str | None, *, expected_version: int | None = None) -> None:
@@ -130,13 +135,13 @@ def move(files: Sequence[File], folders: Sequence[Folder], to: Spot) -> int:
     """Put these into another place, all or none; how many moved.
 
     Raises NotFound, Invalid for what cannot lie there (its name is taken, a folder would lie in
-    itself or too deep), Conflict for what must stay with its owner.
+    itself, too deep or beside too many), Conflict for what must stay with its owner.
     """
     if len(files) + len(folders) > MOST_AT_ONCE:
         raise Invalid("At most %(count)s can be moved at once.", count=MOST_AT_ONCE)
     places = {*map(spot_of, files), *map(spot_of, folders)}
     _take_turns({to, *places})
-    _check_not_held({place[:2] for place in places} - {to[:2]})
+    take_deleting_turn()  # no hold is placed meanwhile
     trail = trail_in(to)
     moved = sum(_move_folder(folder, to, trail) for folder in folders)
     moved += sum(_move_file(file, to) for file in files)
@@ -144,49 +149,72 @@ def move(files: Sequence[File], folders: Sequence[Folder], to: Spot) -> int:
     return moved
 
 
-def _check_not_held(froms: Collection[tuple[str, UUID]]) -> None:
-    """What is held with its student stays with the student: elsewhere it could be deleted."""
-    students = [owner_id for kind, owner_id in froms if kind == OwnerKind.STUDENT]
-    if not students:
-        return
-    take_deleting_turn()
-    if list_standing([(HoldTarget.STUDENT, student_id) for student_id in students]):
+def check_no_photo(files: Collection[File]) -> None:
+    """Raises Conflict when one of them is a photo."""
+    if any(file.purpose == PHOTO for file in files):
+        raise Conflict("A photo lies in no folder: it stays on the page of its student.")
+
+
+def _check_may_leave(owner_id: UUID, which: sa.ColumnElement[bool]) -> None:
+    """What is held, itself or with its student, stays where everybody looks for it; and what was
+    kept for one owner is of no other."""
+    staying = sa.select(File.name).where(which, File.purpose.in_(_STAYING)).limit(1)
+    if (name := db.session.scalar(staying)) is not None:
+        raise Conflict("“%(name)s” stays with whom it was kept for.", name=name)
+    is_file = LegalHold.target_kind == HoldTarget.FILE
+    is_student = LegalHold.target_kind == HoldTarget.STUDENT
+    held = sa.or_(
+        sa.and_(is_file, LegalHold.target_id.in_(sa.select(File.id).where(which))),
+        sa.and_(is_student, LegalHold.target_id == owner_id),
+    )
+    standing = sa.select(LegalHold.id).where(LegalHold.lifted_at.is_(None), held).limit(1)
+    if db.session.scalar(standing) is not None:
         raise Conflict(
-            "These files are under a legal hold, so they stay with the student until it is lifted."
+            "What is under a legal hold stays with whom it belongs to until the hold is lifted."
         )
+
+
+def _student_of(before: Spot, to: Spot) -> UUID | None:
+    """On whose page a move is told: the student it took something from, else the one it gave to."""
+    for kind, owner_id, _folder_id in (before, to):
+        if kind == OwnerKind.STUDENT and before[:2] != to[:2]:
+            return owner_id
+    return None
 
 
 def _move_file(file: File, to: Spot) -> bool:
     current = take_file(file.id)
-    if spot_of(current) == to:
+    check_no_photo([current])
+    old = spot_of(current)
+    if old == to:
         return False
-    if to[:2] != (current.owner_kind, current.owner_id) and current.purpose in _STAYING:
-        raise _stays(current.name)
+    if to[:2] != old[:2]:
+        _check_may_leave(old.owner_id, File.id == current.id)
     check_free(File, to, current.name)
     before = facts(current, FACTS)
     current.owner_kind, current.owner_id, current.folder_id = to
     flush_file()
-    record_change("file.moved", "file", current, before=before, after=facts(current, FACTS))
+    _record_moved("file", current.id, before, facts(current, FACTS), _student_of(old, to))
     return True
 
 
 def _move_folder(folder: Folder, to: Spot, trail: Sequence[Folder]) -> bool:
     current = _take_folder(folder.id, None)
-    if spot_of(current) == to:
+    old = spot_of(current)
+    if old == to:
         return False
     if any(above.id == current.id for above in trail):
         raise Invalid("“%(name)s” cannot lie in itself.", name=current.name)
     if len(trail) + _height(current) > DEEPEST:
         raise _too_deep()
+    _check_few(to)
     check_free(Folder, to, current.name)
     before = facts(current, FOLDER_FACTS)
-    if to[:2] != (current.owner_kind, current.owner_id):
+    if to[:2] != old[:2]:
         _hand_over(current, to)
     current.parent_id = to.folder_id
     flush_file()
-    record_change(
-        "folder.moved", "folder", current, before=before, after=facts(current, FOLDER_FACTS)
-    )
+    _record_moved("folder", current.id, before, facts(current, FOLDER_FACTS), _student_of(old, to))
     return True
 
 
@@ -194,9 +222,8 @@ def _hand_over(folder: Folder, to: Spot) -> None:
     """All that lies in the folder gets the new owner with it, what lies in the trash too."""
     tree = [row.id for row in db.session.execute(sa.select(below([folder.id], with_trash=True)))]
     in_tree = File.folder_id.in_(tree)
-    staying = sa.select(File.name).where(in_tree, File.purpose.in_(_STAYING)).limit(1)
-    if (name := db.session.scalar(staying)) is not None:
-        raise _stays(name)
+    _check_may_leave(folder.owner_id, in_tree)
+    _record_handed_over(in_tree, spot_of(folder), to)
     owner = {"owner_kind": to.owner_kind, "owner_id": to.owner_id, "updated_at": clock.now()}
     for model, where in ((Folder, Folder.id.in_(tree)), (File, in_tree)):
         db.session.execute(
@@ -208,6 +235,24 @@ def _hand_over(folder: Folder, to: Spot) -> None:
     for known in db.session:
         if isinstance(known, File | Folder):
             db.session.expire(known)
+
+
+def _record_handed_over(which: sa.ColumnElement[bool], old: Spot, to: Spot) -> None:
+    before, after = ({"owner_kind": s.owner_kind, "owner_id": str(s.owner_id)} for s in (old, to))
+    about_id = _student_of(old, to)
+    for file_id, name in db.session.execute(sa.select(File.id, File.name).where(which)).all():
+        _record_moved("file", file_id, before, {**after, "name": name}, about_id)
+
+
+def _record_moved(
+    entity: str, thing_id: UUID, before: Facts, after: Facts, about_id: UUID | None
+) -> None:
+    """With its name, by which it is told on the student's page."""
+    was, now = difference(before, after)
+    is_called = {"name": after["name"]}
+    record(
+        f"{entity}.moved", entity, thing_id, before=was, after=now | is_called, about_id=about_id
+    )
 
 
 def _height(folder: Folder) -> int:
@@ -231,6 +276,25 @@ def check_free(
 ) -> None:
     """Raises Invalid when another file (or folder) of this name lies there, big or small letters
     aside."""
+    if (other := _find_alike(model, spot, name, besides)) is not None:
+        raise Invalid("“%(name)s” lies there already. Use another name.", field="name", name=other)
+
+
+def name_coming_back(file: File) -> str:
+    """What a file is called that comes back to its place: as before, or with a number where
+    another one of its name lies there by now. To be asked while the place is held (`take_place`).
+    """
+    if file.purpose == PHOTO:
+        return file.name
+    later = (numbered(file.name, number) for number in itertools.count(2))
+    spot = spot_of(file)
+    names = itertools.chain([file.name], later)
+    return next(name for name in names if _find_alike(File, spot, name, file.id) is None)
+
+
+def _find_alike(
+    model: type[File | Folder], spot: Spot, name: str, besides: UUID | None
+) -> str | None:
     alike = sa.select(model.id, model.name).where(
         *lies_in(model, spot), model.sort_name == fold(name), model.trashed_at.is_(None)
     )
@@ -241,13 +305,12 @@ def check_free(
         for other_id, other in db.session.execute(alike)
         if other_id != besides and other.casefold() == name.casefold()
     )
-    if (other := next(taken, None)) is not None:
-        raise Invalid("“%(name)s” lies there already. Use another name.", field="name", name=other)
+    return next(taken, None)
 
 
 def clean_folder_name(name: str | None) -> str:
     """The name as it is kept: safe on every system. Raises Invalid for none."""
-    if not (name or "").strip():
+    if is_blank(name):
         raise Invalid("Type a name.", field="name")
     return clean_name((name or "").translate(_SLASHES))
 
@@ -270,10 +333,6 @@ def _take_folder(folder_id: UUID, expected_version: int | None) -> Folder:
             name=folder.name,
         )
     return folder
-
-
-def _stays(name: str) -> Conflict:
-    return Conflict("“%(name)s” stays with whom it was kept for.", name=name)
 
 
 def _too_deep() -> Invalid:

@@ -8,7 +8,7 @@ over when the hold is placed.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from school.audit.actor import current_actor
 from school.audit.log import facts, record, record_change
 from school.db import db, take_turn
 from school.errors import Conflict, Invalid, NotFound
-from school.files.models import File, HoldTarget, LegalHold, OwnerKind
+from school.files.models import UNDER_WAY, File, HoldTarget, LegalHold, OwnerKind, Upload
 from school.tenancy.scope import current_school_id
 
 LONGEST_REASON = 300
@@ -81,6 +81,36 @@ def check_not_held(file: File) -> None:
         )
 
 
+def what_keeps(kind: OwnerKind, owner_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Of these owners, those that must not be removed, and why: a "file" of theirs, trash included,
+    an "upload" on its way to them, or a "legal_hold". To be asked in the transaction that removes.
+    """
+    take_deleting_turn()
+    found: dict[UUID, str] = {}
+    for why, model, conditions in (
+        ("file", File, ()),
+        ("upload", Upload, (Upload.state.in_(UNDER_WAY),)),
+    ):
+        owner: Any = model.owner_id
+        theirs = sa.select(owner).where(owner.in_(owner_ids), model.owner_kind == kind, *conditions)
+        found |= dict.fromkeys(db.session.scalars(theirs), why)
+    return found | dict.fromkeys(_held_owners(kind, owner_ids), "legal_hold")
+
+
+def _held_owners(kind: OwnerKind, owner_ids: Collection[UUID]) -> Collection[UUID]:
+    if list_standing([(HoldTarget.SCHOOL, current_school_id())]):
+        return owner_ids
+    if kind is not OwnerKind.STUDENT:
+        return ()
+    return db.session.scalars(
+        sa.select(LegalHold.target_id).where(
+            LegalHold.lifted_at.is_(None),
+            LegalHold.target_kind == HoldTarget.STUDENT,
+            LegalHold.target_id.in_(owner_ids),
+        )
+    ).all()
+
+
 def held() -> sa.ColumnElement[bool]:
     """Condition on `File`: a hold stands on it, on its student or on its school."""
     is_on_file = sa.and_(LegalHold.target_kind == HoldTarget.FILE, LegalHold.target_id == File.id)
@@ -122,8 +152,18 @@ def place_hold(kind: HoldTarget, target_id: UUID, reason: str) -> LegalHold:
     )
     db.session.add(hold)
     db.session.flush()
-    record("legal_hold.placed", "legal_hold", hold.id, after=facts(hold, FACTS))
+    record(
+        "legal_hold.placed",
+        "legal_hold",
+        hold.id,
+        after=facts(hold, FACTS),
+        about_id=_whom_it_concerns(hold),
+    )
     return hold
+
+
+def _whom_it_concerns(hold: LegalHold) -> UUID | None:
+    return hold.target_id if hold.target_kind == HoldTarget.STUDENT else None
 
 
 def _is_there(file_id: UUID) -> bool:
@@ -139,7 +179,12 @@ def lift_hold(hold_id: UUID) -> LegalHold:
         hold.lifted_at, hold.lifted_by_name = clock.now(), current_actor().name
         db.session.flush()
         record_change(
-            "legal_hold.lifted", "legal_hold", hold, before=before, after=facts(hold, FACTS)
+            "legal_hold.lifted",
+            "legal_hold",
+            hold,
+            before=before,
+            after=facts(hold, FACTS),
+            about_id=_whom_it_concerns(hold),
         )
     return hold
 

@@ -21,12 +21,12 @@ from school.errors import Conflict, DomainError, Invalid, NotFound
 from school.files.models import Blob, File, FileVersion
 from school.files.policy import owner_named
 from school.files.queries import MOST_VERSIONS, PHOTO, Spot, find_photo, find_same_name, spot_of
-from school.files.service import photos, quotas
+from school.files.service import quotas
 from school.files.service.changing import FACTS, file_changed, flush_file, show_photo, take_file
 from school.files.service.clamd import Scan, Verdict
 from school.files.service.content import Refused
 from school.files.service.families import BY_EXTENSION, PURPOSES, Purpose
-from school.files.service.folders import check_free, take_place
+from school.files.service.folders import check_free, name_coming_back, take_place
 from school.files.service.names import clean_name, extension_of, with_extension
 from school.files.service.scanning import scan_arrival
 from school.files.service.shelf import shelf
@@ -197,10 +197,13 @@ def archive_file(file: File, *, expected_version: int | None = None) -> File:
 
 
 def restore_file(file: File) -> File:
-    """Take a file that was put away out again. Twice is once."""
+    """Take a file that was put away out again; with a number in its name where another one of that
+    name lies in its place by now. Twice is once."""
+    take_place(spot_of(file))
     current = take_file(file.id, None)
     if current.archived_at is not None:
         before = facts(current, FACTS)
+        current.name = name_coming_back(current)
         current.archived_at = None
         flush_file()
         record_change("file.restored", "file", current, before=before, after=facts(current, FACTS))
@@ -215,16 +218,13 @@ def set_photo(stream: IO[bytes], *, owner_kind: str, owner_id: UUID, filename: s
     Not inside a transaction. Raises what `store_upload` raises.
     """
     owner = owner_named(owner_kind)
-    purpose = PURPOSES["photo"]
-    with staged(stream, filename=filename, purpose=purpose, most_bytes=shelf().most_bytes) as sent:
-        drawn = photos.redraw(sent.stream)
     file = find_photo(owner_kind, owner_id)
     if file is None:
         file = store_upload(
-            drawn, owner_kind=owner_kind, owner_id=owner_id, filename="photo.jpg", purpose="photo"
+            stream, owner_kind=owner_kind, owner_id=owner_id, filename=filename, purpose=PHOTO
         )
     else:
-        add_version(file, drawn, filename="photo.jpg")
+        add_version(file, stream, filename=filename)
     with transaction():
         restore_file(file)
         if owner.set_photo is not None:

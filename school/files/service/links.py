@@ -15,7 +15,7 @@ from school import cache, clock
 from school.audit.log import record
 from school.errors import DomainError
 from school.files.models import File
-from school.files.policy import check_view
+from school.files.policy import check_version
 from school.files.queries import Content, file_gone, find_person, get_content, get_file
 from school.files.service.families import PURPOSES, is_safe_inline
 from school.files.service.shelf import shelf
@@ -78,7 +78,7 @@ def issue_link(
     browser shows safely; everything else is an "attachment" whatever is asked. `for_program`: it
     was asked for with an API token and opens without a session. Raises NotFound.
     """
-    check_view(person, file)
+    check_version(person, file, number)
     content = get_content(file, number)
     provider = shelf().provider
     details = {"version": content.number, "name": content.name}
@@ -130,7 +130,7 @@ def redeem(ticket: Ticket, *, signed_in: Person | None) -> Delivery:
     file = get_file(ticket.file_id)
     is_sensitive = PURPOSES[file.purpose].is_sensitive
     person = _holder(ticket, signed_in, is_sensitive=is_sensitive)
-    check_view(person, file)
+    check_version(person, file, ticket.number)
     content = get_content(file, ticket.number)
     return Delivery(content, person, is_sensitive, _disposition(content, ticket.disposition))
 

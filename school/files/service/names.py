@@ -39,6 +39,11 @@ def clean_name(given: str | None) -> str:
     return _shorten(f"_{name}" if _is_reserved(name) else name)
 
 
+def is_blank(given: str | None) -> bool:
+    """Whether there is nothing in it to see."""
+    return not any(_is_seen(char) and not char.isspace() for char in given or "")
+
+
 def extension_of(name: str) -> str:
     """'pdf' of 'Report.PDF'; empty when there is none."""
     stem, dot, extension = name.rpartition(".")
@@ -49,6 +54,12 @@ def extension_of(name: str) -> str:
 def with_extension(name: str, extension: str) -> str:
     """The name, with this extension in place of its own."""
     return clean_name(f"{_split(name)[0]}.{extension}")
+
+
+def numbered(name: str, number: int) -> str:
+    """'Report (2).pdf' of 'Report.pdf' and 2."""
+    stem, extension = _split(name)
+    return _cut(stem, f" ({number}){extension}")
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -69,9 +80,10 @@ def _is_reserved(name: str) -> bool:
 
 def _shorten(name: str) -> str:
     """At most 150 characters and 240 bytes; the extension stays."""
-    if _fits(name):
-        return name
-    stem, tail = _split(name)
+    return name if _fits(name) else _cut(*_split(name))
+
+
+def _cut(stem: str, tail: str) -> str:
     while stem and not _fits(stem + tail):
         stem = stem[:-1]
     return stem.rstrip(". ") + tail

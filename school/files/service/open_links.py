@@ -20,7 +20,7 @@ from school import clock
 from school.audit.log import record
 from school.db import db, new_id
 from school.errors import Conflict, Invalid
-from school.files.models import Access, File, Folder, Grantee, Share, Target
+from school.files.models import Access, File, Folder, Grantee, OwnerKind, Share, Target
 from school.files.policy import PURPOSE_PERMISSIONS
 from school.files.queries import (
     PHOTO,
@@ -31,8 +31,9 @@ from school.files.queries import (
     is_live,
     spot_of,
     trail_to,
+    works_here,
 )
-from school.files.service.sharing import Thing, add_share, target_of
+from school.files.service.sharing import Thing, add_share, check_sharable, end_share, target_of
 from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import current_school_id
 
@@ -73,17 +74,18 @@ def school_name() -> str:
 def make_link(thing: Thing, *, expires_at: datetime) -> str:
     """A link's token, to be shown once. Audited.
 
-    Raises Conflict where the school allows none and for a medical file, Invalid for an end that
-    has passed or is too far off.
+    Raises Conflict where the school allows none and for a photo or a medical file, Invalid for an
+    end that has passed or is too far off.
     """
     if not are_allowed():
         raise Conflict("Your school does not share by link.")
+    check_sharable(thing)
     if isinstance(thing, File) and thing.purpose in CLOSED:
         raise Conflict("A medical file is never shared by link.")
     if not clock.now() < expires_at <= clock.now() + timedelta(days=MOST_DAYS + 1):
         raise Invalid(
             "A link lasts %(days)s days at most. Choose an earlier day.",
-            field="expires_on",
+            field="until",
             days=MOST_DAYS,
         )
     token = _new_token()
@@ -133,9 +135,23 @@ def open_link(token: str, folder_id: UUID | None = None) -> Opened:
     if share is None or not are_allowed():
         raise file_gone()
     if share.target_kind == Target.FILE:
-        return Opened(share, _file(share.target_id), [])
-    trail = _inside(share.target_id, folder_id or share.target_id)
-    return Opened(share, trail[0], trail)
+        opened = Opened(share, _file(share.target_id), [])
+    else:
+        trail = _inside(share.target_id, folder_id or share.target_id)
+        opened = Opened(share, trail[0], trail)
+    if opened.thing.owner_kind == OwnerKind.PERSON and not works_here(opened.thing.owner_id):
+        raise file_gone()
+    return opened
+
+
+def end_all_links() -> int:
+    """No link of the school opens any more, also when links are allowed again. Audited each."""
+    links = db.session.scalars(
+        sa.select(Share).where(Share.grantee_kind == Grantee.LINK, Share.ended_at.is_(None))
+    ).all()
+    for share in links:
+        end_share(share)
+    return len(links)
 
 
 def _inside(top_id: UUID, folder_id: UUID) -> list[Folder]:

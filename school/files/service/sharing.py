@@ -20,9 +20,9 @@ from school.accounts.queries.members import matches
 from school.audit.actor import current_actor
 from school.audit.log import Facts, facts, plain, record
 from school.db import db, new_id, take_turn
-from school.errors import Invalid
+from school.errors import Conflict, Invalid
 from school.files.models import Access, File, Folder, Grantee, Share, Target
-from school.files.queries import file_gone, is_for, is_live, spot_of, trail_to
+from school.files.queries import PHOTO, file_gone, is_for, is_live, spot_of, trail_to
 from school.permissions import ROLE_PERMISSIONS, Permission, Person, Role, permissions_of
 from school.tenancy.scope import current_school_id
 
@@ -79,8 +79,25 @@ def target_of(thing: Thing) -> tuple[str, UUID]:
 
 
 def find_people(question: str, *, besides: UUID) -> list[Found]:
-    """Active members of the school whose name or e-mail fits, a few; never the asker."""
-    ids = [row.id for row in db.session.execute(_active(matches(question)).limit(MOST_FOUND + 1))]
+    """Active members of the school whose name or e-mail fits, a few; never the asker. Who is called
+    exactly so comes first."""
+    typed = question.lower()
+    is_exact = sa.or_(sa.func.lower(User.display_name) == typed, User.email == typed)
+    fitting = _active(matches(question)).order_by(None)
+    fitting = fitting.order_by(is_exact.desc(), sa.func.lower(User.display_name), User.id)
+    ids = db.session.scalars(fitting.limit(MOST_FOUND + 1)).all()
+    return [one for one in _read_people(ids) if one.id != besides]
+
+
+def find_person(user_id: UUID) -> Found:
+    """Raises NotFound for who is not of this school."""
+    people = _read_people([user_id])
+    if not people:
+        raise file_gone()
+    return people[0]
+
+
+def _read_people(ids: Sequence[UUID]) -> list[Found]:
     roles: dict[UUID, set[Role]] = {}
     people: dict[UUID, tuple[str, str]] = {}
     for row in db.session.execute(
@@ -91,11 +108,7 @@ def find_people(question: str, *, besides: UUID) -> list[Found]:
     ):
         people[row.id] = (row.display_name, row.email)
         roles.setdefault(row.id, set()).add(Role(row.role))
-    return [
-        Found(user_id, *names, frozenset(roles[user_id]))
-        for user_id, names in people.items()
-        if user_id != besides
-    ]
+    return [Found(user_id, *names, frozenset(roles[user_id])) for user_id, names in people.items()]
 
 
 def _active(*where: sa.ColumnElement[bool]) -> sa.Select[UUID]:
@@ -107,14 +120,21 @@ def _active(*where: sa.ColumnElement[bool]) -> sa.Select[UUID]:
     )
 
 
+def check_sharable(thing: Thing) -> None:
+    """Raises Conflict for a photo."""
+    if isinstance(thing, File) and thing.purpose == PHOTO:
+        raise Conflict("A photo is not shared: those who see the student see it.")
+
+
 def share(
     thing: Thing, grant: Grant, *, access: Access = Access.VIEW, expires_at: datetime | None = None
 ) -> Share:
     """Let somebody see or change this. Shared with them already, it now is as said here.
 
     Raises NotFound for a person who is not of this school, Invalid for an end that has passed
-    and for who may change no files at all.
+    and for who may change no files at all, Conflict for a photo.
     """
+    check_sharable(thing)
     _check_grant(grant, access, expires_at)
     kind, target_id = target_of(thing)
     take_turn(db.session(), f"share:{target_id}")
@@ -217,8 +237,13 @@ def renew_share(given: Share) -> None:
     """
     if given.grantee_kind == Grantee.LINK:
         raise file_gone()
+    take_turn(db.session(), f"share:{given.target_id}")
+    db.session.refresh(given)
     same = _find(given.target_id, Grant(given.grantee_id, _role(given.grantee_role)))
-    if given.ended_at is None or same is not None:
+    standing = same or given
+    if standing.expires_at is not None and standing.expires_at <= clock.now():
+        raise Invalid("Its last day has passed. Share it anew, with a later day.")
+    if same is not None:
         return
     before = facts(given, SHARE_FACTS)
     given.ended_at = None

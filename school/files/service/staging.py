@@ -10,14 +10,17 @@ from hashlib import sha256
 from typing import IO, cast
 
 from school.errors import TooLarge
+from school.files.queries import PHOTO
+from school.files.service import photos
 from school.files.service.content import decide_kind
-from school.files.service.families import MIB, Kind, Purpose
+from school.files.service.families import BY_EXTENSION, MIB, Kind, Purpose
 from school.files.service.names import clean_name, extension_of, with_extension
 from school.files.service.pictures import clean
 
 BLOCK = 256 * 1024
 IN_MEMORY_BYTES = MIB
 _GROWTH = 4
+PHOTO_NAME = "photo.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ def _too_large(limit_bytes: int) -> TooLarge:
 def staged(
     stream: IO[bytes], *, filename: str | None, purpose: Purpose, most_bytes: int
 ) -> Iterator[Staged]:
-    """Check what was sent. Raises TooLarge, or Refused saying why it is not taken.
+    """Check what was sent; a picture is drawn anew, a photo of somebody as such (`photos`). Raises
+    TooLarge, or Refused saying why it is not taken.
 
     Memory stays bounded: a stream that cannot be read twice is copied to a temporary file that
     has no name and vanishes with the process.
@@ -60,7 +64,11 @@ def staged(
         size_bytes, digest = _measure(seekable, limit)
         name = clean_name(filename)
         kind = decide_kind(seekable, name=name, purpose=purpose)
-        if kind.family == "image":
+        if purpose.code == PHOTO:
+            name, kind = PHOTO_NAME, BY_EXTENSION[extension_of(PHOTO_NAME)]
+            seekable = stack.enter_context(photos.redraw(seekable))
+            size_bytes, digest = _measure(seekable, limit)
+        elif kind.family == "image":
             # Drawn anew it may be larger than what was sent; the limit is for what people send.
             seekable = stack.enter_context(clean(seekable, kind))
             size_bytes, digest = _measure(seekable, limit * _GROWTH)

@@ -22,8 +22,9 @@ from school.audit.log import facts, record, record_change
 from school.db import db, transaction
 from school.errors import Conflict, NotFound
 from school.files.models import Blob, File, FileVersion, Share, Target
-from school.files.queries import PHOTO, file_gone, find_photo
+from school.files.queries import PHOTO, file_gone, find_photo, spot_of
 from school.files.service.changing import FACTS, file_changed, flush_file, show_photo, take_file
+from school.files.service.folders import name_coming_back, take_place
 from school.files.service.holding import check_not_held, held, take_deleting_turn
 from school.files.service.shelf import shelf
 from school.files.service.sweeping import let_go
@@ -56,13 +57,17 @@ def trash_file(file: File, *, expected_version: int | None = None) -> File:
 def take_out(file: File) -> File:
     """Take a file out of the trash; one that was put away before is put away again. Twice is once.
 
-    A photo whose place another has taken meanwhile comes back as put away. Raises NotFound.
+    A photo whose place another has taken meanwhile comes back as put away; a file gets a number in
+    its name where another one of that name lies in its place by now. Raises NotFound.
     """
+    take_place(spot_of(file))
     current = take_file(file.id, from_trash=True)
     if current.trashed_at is not None:
         before = facts(current, FACTS)
         if _is_replaced_photo(current):
             current.archived_at = current.archived_at or clock.now()
+        if current.archived_at is None:
+            current.name = name_coming_back(current)
         current.trashed_at = current.trashed_by_name = None
         flush_file()
         record_change("file.taken_out", "file", current, before=before, after=facts(current, FACTS))

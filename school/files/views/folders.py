@@ -205,6 +205,7 @@ def _chosen(values: list[str] | None = None) -> tuple[list[File], list[Folder]]:
     for spot in _spots_of(files, chosen):
         of_spot = [file for file in files if spot_of(file) == spot]
         _check_seen(person, spot, of_spot, [one for one in chosen if spot_of(one) == spot])
+    folders.check_no_photo(files)
     if not files and not chosen:
         raise Invalid("Tick at least one first.", field="ids")
     return files, chosen

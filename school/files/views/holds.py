@@ -86,9 +86,15 @@ def hold_student(student_id: UUID) -> BaseResponse:
 @bp.post("/files/<uuid:file_id>/hold")
 @requires(HOLD)
 def hold_file(file_id: UUID) -> BaseResponse:
-    """Let nothing of a file be deleted."""
-    policy.check_view(the_person(), queries.get_file(file_id))
-    return _place(HoldTarget.FILE, file_id, url_for("files.show", file_id=file_id))
+    """Let nothing of a file be deleted, also of one that lies in the trash."""
+    file = queries.get_file(file_id)
+    if file.trashed_at is None:
+        policy.check_view(the_person(), file)
+        back = url_for("files.show", file_id=file_id)
+    else:
+        policy.check_trashed(the_person(), file)
+        back = url_for("files.confirm_deletion", file_id=file_id, to=request.args.get("to"))
+    return _place(HoldTarget.FILE, file_id, back)
 
 
 def _place(kind: HoldTarget, target_id: UUID, back: str) -> BaseResponse:

@@ -39,7 +39,7 @@ from school.files.views import held
 from school.files.views.blueprint import bp
 from school.files.views.holds import shown_holds, student_aims
 from school.files.views.lists import ICONS, line_of, list_of
-from school.files.views.showing import frame_of, grantee_words
+from school.files.views.showing import frame_of, grantee_words, tell_back, url_of
 from school.files.views.uploads import unfinished_in
 from school.permissions import Permission, Person
 from school.web.access import requires, the_person, wants_json
@@ -159,7 +159,7 @@ def _file_page(
     file: File, *, rename: RenameForm | None = None, replace: ReplaceForm | None = None
 ) -> str:
     rights = policy.rights_on(the_person(), file)
-    versions = queries.list_versions(file)
+    versions = policy.seen_versions(rights, queries.list_versions(file))
     current = next(v for v in versions if v.is_current)
     is_open = current.scan_state in queries.AVAILABLE
     kind = BY_CONTENT_TYPE.get(current.content_type)
@@ -172,7 +172,7 @@ def _file_page(
         file=file,
         card=frame.card,
         trail=frame.crumbs,
-        may_share=rights.share,
+        may_share=rights.share and file.purpose != queries.PHOTO,
         shares=sharing.list_shares(file, above=above) if rights.share else [],
         share_words=grantee_words,
         versions=versions,
@@ -252,13 +252,6 @@ def _told(file: File, current: queries.VersionRow) -> list[tuple[str, Any]]:
     ]
 
 
-def _owner_url(file: File) -> str:
-    """The place the file lies in."""
-    if file.folder_id:
-        return url_for("files.folder", folder_id=file.folder_id)
-    return policy.card_of(file.owner_kind, file.owner_id).files_url
-
-
 @bp.post("/files/<uuid:file_id>/versions")
 @requires(Permission.FILE_UPLOAD)
 def add_version(file_id: UUID) -> BaseResponse | tuple[Any, int]:
@@ -331,7 +324,7 @@ def archive(file_id: UUID) -> BaseResponse:
         "label": None,
     }
     flash(message, "undo")  # type: ignore[arg-type]
-    return redirect(_owner_url(file), 303)
+    return redirect(url_of(queries.spot_of(file)), 303)
 
 
 @bp.post("/files/<uuid:file_id>/restore")
@@ -340,10 +333,11 @@ def restore(file_id: UUID) -> BaseResponse:
     """Take the file out again."""
     file = queries.get_file(file_id)
     policy.check_archive(the_person(), file)
+    name = file.name
     with transaction():
-        keeping.restore_file(file)
-    flash(_("“%(name)s” is back", name=file.name), "done")
-    return redirect(_owner_url(file), 303)
+        restored = keeping.restore_file(file)
+    tell_back(restored, name)
+    return redirect(url_of(queries.spot_of(file)), 303)
 
 
 def _changeable(file_id: UUID) -> File:

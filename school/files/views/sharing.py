@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
 
-from flask import current_app, flash, redirect, render_template, url_for
+from flask import current_app, flash, redirect, render_template, session, url_for
 from flask_babel import gettext as _
 from flask_babel import to_utc
 from werkzeug.wrappers import Response as BaseResponse
 
+from school.accounts.forms import ROLE_WORDS
 from school.db import transaction
-from school.errors import Conflict, Invalid, NotFound
+from school.errors import Conflict, Invalid
 from school.files import policy, queries
 from school.files.forms import LinkForm, ShareForm
 from school.files.models import Access, File, Grantee
@@ -22,11 +23,13 @@ from school.files.service import folders, open_links, sharing
 from school.files.service.sharing import Found, Grant, Thing
 from school.files.views.blueprint import bp
 from school.files.views.showing import frame_of, grantee_words, url_of_thing
-from school.permissions import Permission, Role
+from school.permissions import STAFF, Permission, Role
 from school.web.access import requires, the_person
+from school.web.errors import message_of
 from school.web.forms import show_on_form
 
 SHARE = Permission.FILE_SHARE
+_MADE = "link_made"
 Answer = str | tuple[str, int] | BaseResponse
 
 
@@ -48,6 +51,7 @@ def _thing(*, file_id: UUID | None = None, folder_id: UUID | None = None) -> Thi
     """Raises NotFound, Forbidden."""
     thing: Thing = queries.get_file(file_id) if file_id else folders.get_folder(folder_id)  # type: ignore[arg-type]
     policy.check_share(the_person(), thing)
+    sharing.check_sharable(thing)
     return thing
 
 
@@ -57,7 +61,6 @@ def _page(
     form: ShareForm | None = None,
     link_form: LinkForm | None = None,
     found: list[Found] | None = None,
-    link: str | None = None,
 ) -> str:
     parent = spot_of(thing).folder_id
     above = trail_to(parent) if parent else []
@@ -74,14 +77,23 @@ def _page(
         words=grantee_words,
         form=form or ShareForm(),
         link_form=link_form or LinkForm(),
-        found=found,
-        link=link,
+        found=[_choice(one) for one in found or ()],
+        link=_link_made(thing),
         is_medical=isinstance(thing, File) and thing.purpose in policy.PURPOSE_PERMISSIONS,
         allows_links=open_links.are_allowed(),
         most_days=open_links.MOST_DAYS,
         share_url=_url("share", thing),
         link_url=_url("make_link_to", thing),
     )
+
+
+def _link_made(thing: Thing) -> str | None:
+    """The link that was made just now, once: loading the page again makes no other one."""
+    of, link = session.get(_MADE, (None, None))
+    if of == str(thing.id):
+        del session[_MADE]
+        return str(link)
+    return None
 
 
 def _url(what: str, thing: Thing) -> str:
@@ -122,24 +134,52 @@ def _give(thing: Thing) -> Answer:
     except Invalid as error:
         show_on_form(form, error)
         return _page(thing, form=form), 422
-    flash(_("“%(name)s” is shared", name=thing.name), "done")
+    flash(_told(thing, grant), "done")
     return redirect(_url("share", thing), 303)
 
 
+def _told(thing: Thing, grant: Grant) -> str:
+    if grant.role is not None:
+        role = ROLE_WORDS[grant.role]
+        return str(
+            _("“%(name)s” is shared with all of the role “%(role)s”", name=thing.name, role=role)
+        )
+    assert grant.user_id is not None
+    one = _choice(sharing.find_person(grant.user_id))
+    words = {"name": thing.name, "who": one["name"], "roles": one["roles"]}
+    return str(_("“%(name)s” is shared with %(who)s (%(roles)s)", **words))
+
+
+def _choice(one: Found) -> dict[str, Any]:
+    """Somebody to choose, as the page says who it is; families' addresses are not everybody's."""
+    shows_email = the_person().may(Permission.MEMBER_VIEW) or one.roles & STAFF
+    roles = [str(words) for role, words in ROLE_WORDS.items() if role in one.roles]
+    return {
+        "id": one.id,
+        "name": one.name,
+        "roles": ", ".join(roles),
+        "email": one.email if shows_email else None,
+    }
+
+
 def _grantee(form: ShareForm) -> tuple[Grant | None, list[Found]]:
-    """Whom the form means; where several are called so, who they are. Raises Invalid."""
+    """Whom the form means; where that is not sure, who may be meant. Raises Invalid."""
+    typed, chosen = " ".join((form.who.data or "").split()), form.user_id.data
     if form.role.data:
+        if typed or chosen:
+            raise Invalid("Choose a group or type a name, not both.", field="who")
         return Grant(role=Role(form.role.data)), []
-    if form.user_id.data:
-        return Grant(user_id=form.user_id.data), []
-    typed = form.who.data or ""
-    if not typed.strip():
+    if chosen and not typed:
+        return Grant(user_id=chosen), []
+    if not typed:
         raise Invalid("Type a name or an e-mail address, or choose a group.", field="who")
     found = sharing.find_people(typed, besides=the_person().user_id)
-    exact = [one for one in found if typed.casefold() in {one.email, one.name.casefold()}]
-    sure = exact if len(exact) == 1 else found
-    if not sure:
+    if not found:
         raise Invalid("Nobody else of your school is called so.", field="who")
+    # What was ticked counts only for the name it was offered for.
+    ticked = [one for one in found if one.id == chosen]
+    exact = [one for one in found if typed.casefold() in {one.email, one.name.casefold()}]
+    sure = ticked or exact
     return (Grant(user_id=sure[0].id), []) if len(sure) == 1 else (None, found)
 
 
@@ -175,9 +215,13 @@ def end_share(share_id: UUID) -> BaseResponse:
 def renew_share(share_id: UUID) -> BaseResponse:
     """Undo of taking back."""
     given, thing = _given(share_id)
-    with transaction():
-        sharing.renew_share(given)
-    flash(_("“%(name)s” is shared again", name=thing.name), "done")
+    try:
+        with transaction():
+            sharing.renew_share(given)
+    except Invalid as error:
+        flash(message_of(error), "error")
+    else:
+        flash(_("“%(name)s” is shared again", name=thing.name), "done")
     return redirect(_url("share", thing), 303)
 
 
@@ -207,16 +251,12 @@ def _make_link(thing: Thing) -> Answer:
         return _page(thing, link_form=form), 422
     try:
         with transaction():
-            token = open_links.make_link(thing, expires_at=_end(form))
+            # The last of all days is too far off like any other.
+            until = end_of(form.until.data) or datetime.max.replace(tzinfo=UTC)
+            token = open_links.make_link(thing, expires_at=until)
     except (Invalid, Conflict) as error:
         show_on_form(form, error)
         return _page(thing, link_form=form), error.status
     public_url = current_app.config["SETTINGS"].public_url
-    return _page(thing, link=urljoin(public_url, open_links.PATH + token))
-
-
-def _end(form: LinkForm) -> datetime:
-    at = end_of(form.until.data)
-    if at is None:
-        raise NotFound("Choose the last day.")
-    return at
+    session[_MADE] = (str(thing.id), urljoin(public_url, open_links.PATH + token))
+    return redirect(_url("share", thing), 303)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import url_for
+from flask import flash, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
@@ -64,6 +64,18 @@ def url_of_thing(thing: Thing) -> str:
     if isinstance(thing, File):
         return url_for("files.show", file_id=thing.id)
     return url_for("files.folder", folder_id=thing.id)
+
+
+def tell_back(file: File, name_before: str) -> None:
+    """Say that a file is there again, and what it is called if that has changed."""
+    words = _("“%(name)s” is back", name=file.name)
+    if file.name != name_before:
+        words = _(
+            "“%(old)s” is back as “%(name)s”: another file of its name is there by now",
+            old=name_before,
+            name=file.name,
+        )
+    flash(words, "done")
 
 
 def grantee_words(row: ShareRow) -> str:

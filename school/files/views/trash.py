@@ -15,6 +15,8 @@ from school.files.models import File, OwnerKind
 from school.files.service import holding, trashing
 from school.files.service.shelf import shelf
 from school.files.views.blueprint import bp
+from school.files.views.holds import shown_holds
+from school.files.views.showing import tell_back, url_of
 from school.permissions import Permission
 from school.web.access import requires, the_person
 from school.web.pagination import after_place, in_direction, read_place, take_page
@@ -67,7 +69,7 @@ def put_into_trash(file_id: UUID) -> BaseResponse:
     """Delete the file; the bar at the foot takes it back."""
     file = queries.get_file(file_id)
     policy.check_delete(the_person(), file)
-    back = _back_to(file)
+    back = url_of(queries.spot_of(file))
     with transaction():
         trashing.trash_file(file)
     message = {
@@ -85,10 +87,11 @@ def take_out(file_id: UUID) -> BaseResponse:
     """Take the file out of the trash; whoever came from there stays there."""
     file = queries.get_file(file_id)
     policy.check_trashed(the_person(), file)
+    name = file.name
     with transaction():
-        trashing.take_out(file)
-    flash(_("“%(name)s” is back", name=file.name), "done")
-    return redirect(_trash_left(file) or _back_to(file), 303)
+        taken_out = trashing.take_out(file)
+    tell_back(taken_out, name)
+    return redirect(_trash_left(file) or url_of(queries.spot_of(file)), 303)
 
 
 @bp.get("/files/<uuid:file_id>/delete")
@@ -101,7 +104,11 @@ def confirm_deletion(file_id: UUID) -> str:
         file=file,
         versions=queries.list_versions(file),
         owner=policy.card_of(file.owner_kind, file.owner_id),
-        is_held=bool(holding.list_standing_on(file)),
+        **shown_holds(
+            the_person(),
+            holding.aims_at(file),
+            url_for("files.hold_file", file_id=file.id, to=request.args.get("to")),
+        ),
         trash_url=_trash_left(file) or url_for("files.trash"),
         to=request.args.get("to"),
     )
@@ -134,7 +141,3 @@ def _trash_left(file: File) -> str | None:
     if to == "owner" and file.owner_kind == STUDENT:
         return url_for("files.trash_of_student", student_id=file.owner_id)
     return url_for("files.trash") if to == "trash" else None
-
-
-def _back_to(file: File) -> str:
-    return policy.card_of(file.owner_kind, file.owner_id).files_url

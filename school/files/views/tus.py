@@ -171,7 +171,8 @@ def wanted_of(told: dict[str, str], length_bytes: int) -> beginning.Wanted:
 
 @dataclass(slots=True)
 class _Body:
-    """The request's body; a line that breaks off is its end."""
+    """The request's body. Where the server hands it on while it comes, a line that breaks off is
+    its end; waitress hands over whole requests only, so there such a piece never gets here."""
 
     is_cut_off: bool = False
 
@@ -184,8 +185,7 @@ class _Body:
 
 
 def _take_piece(upload_id: UUID, *, offset: int) -> Upload:
-    """Raises _OtherBytes; then nothing of the piece is kept. Of one that was cut off, what arrived
-    is."""
+    """Raises _OtherBytes; then nothing of the piece is kept."""
     announced = _checksum()
     with arriving.spooled(_Body()) as piece:
         if announced is not None and announced != piece.sha256:

@@ -18,7 +18,8 @@ from school.audit.undo import Kept, undo_change_set
 from school.db import as_json, db, take_write_lock
 from school.enrollment.models import Enrollment
 from school.errors import Conflict
-from school.files.models import File, OwnerKind
+from school.files.models import OwnerKind
+from school.files.service.holding import what_keeps
 from school.roster.models import ImportState, RosterImport, RosterRecord, RosterRow
 from school.roster.service import bulk
 from school.roster.service.staging import get_import
@@ -135,11 +136,9 @@ def _touched(ids: list[UUID], change_set_id: UUID) -> set[UUID]:
             AuditEvent.entity == "student", AuditEvent.entity_id.in_(ids), by_people
         ),
         sa.select(AuditEvent.about_id).where(AuditEvent.about_id.in_(ids), by_people),
-        sa.select(File.owner_id).where(
-            File.owner_id.in_(ids), File.owner_kind == OwnerKind.STUDENT
-        ),
     )
-    return {one for look in looks for one in db.session.scalars(look) if one is not None}
+    found = {one for look in looks for one in db.session.scalars(look) if one is not None}
+    return found | what_keeps(OwnerKind.STUDENT, ids).keys()
 
 
 def _restore_base(import_id: UUID) -> None:

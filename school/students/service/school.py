@@ -10,6 +10,7 @@ from school.accounts.service.schools import forget_members
 from school.audit import log
 from school.db import db
 from school.errors import Invalid, NotFound, Stale
+from school.files.service import open_links
 from school.tenancy.models import School
 from school.tenancy.scope import current_school_id
 
@@ -27,9 +28,11 @@ def get_school() -> School:
 def allow_links(*, allowed: bool) -> None:
     """Say whether files may be shared by a link that opens without an account. Twice is once.
 
-    Links that were made open nothing while they are not allowed.
+    When it is taken back, every link ends for good.
     """
     school = get_school()
+    if not allowed:
+        open_links.end_all_links()
     before = log.facts(school, ("allows_links",))
     school.allows_links = allowed
     db.session.flush()

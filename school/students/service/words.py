@@ -11,7 +11,8 @@ from school import cache
 from school.audit.undo import undoable
 from school.db import db
 from school.enrollment.models import Enrollment
-from school.files.models import File, OwnerKind
+from school.files.models import OwnerKind
+from school.files.service.holding import what_keeps
 from school.search.index import replace_words
 from school.search.models import Kind
 from school.search.words import contact_words, fold, words_of, words_of_all
@@ -109,16 +110,15 @@ def _guardian_undone(ids: Collection[UUID]) -> None:
 
 
 def _what_hangs_on_student(ids: Collection[UUID]) -> dict[UUID, str]:
-    """New students somebody gave files, a guardian or a class since they came."""
+    """New students somebody gave files, a legal hold, a guardian or a class since they came."""
     found: dict[UUID, str] = {}
-    for reason, owner, condition in (
-        ("guardian", StudentGuardian.student_id, sa.true()),
-        ("enrollment", Enrollment.student_id, sa.true()),
-        ("file", File.owner_id, File.owner_kind == OwnerKind.STUDENT),
+    for reason, owner in (
+        ("guardian", StudentGuardian.student_id),
+        ("enrollment", Enrollment.student_id),
     ):
-        rows = db.session.scalars(sa.select(owner).where(owner.in_(ids), condition))
+        rows = db.session.scalars(sa.select(owner).where(owner.in_(ids)))
         found |= dict.fromkeys(rows, reason)
-    return found
+    return found | what_keeps(OwnerKind.STUDENT, ids)
 
 
 def _what_hangs_on_guardian(ids: Collection[UUID]) -> dict[UUID, str]:

@@ -43,6 +43,10 @@ TITLES: dict[str, Any] = {
     "enrollment.opened": lazy_gettext("Placed in a class"),
     "enrollment.closed": lazy_gettext("Left a class"),
     "enrollment.undone": lazy_gettext("Class taken back"),
+    "file.moved": lazy_gettext("File moved"),
+    "folder.moved": lazy_gettext("Folder moved"),
+    "legal_hold.placed": lazy_gettext("Legal hold placed"),
+    "legal_hold.lifted": lazy_gettext("Legal hold lifted"),
     "school_class.created": lazy_gettext("Class added"),
     "school_class.edited": lazy_gettext("Class changed"),
     "school_class.archived": lazy_gettext("Class archived"),
@@ -51,7 +55,9 @@ TITLES: dict[str, Any] = {
 # Recorded for undo, meaningless to a reader.
 _SILENT = frozenset(
     {"sort_name", "student_id", "user_id", "status_before_archive", "archived_at", "custom",
-     "academic_year_id", "guardian_id", "photo_file_id", "position"}
+     "academic_year_id", "guardian_id", "photo_file_id", "position", "target_kind", "target_id",
+     "placed_by_name", "lifted_at", "lifted_by_name", "owner_kind", "owner_id", "folder_id",
+     "parent_id"}
 )  # fmt: skip
 MEDICAL = "medical_note"
 HERE_UNDOABLE = frozenset({"student.archive", "class.move"})
@@ -155,6 +161,8 @@ def _named(model: Any, ids: set[str]) -> dict[str, str]:
 
 
 def _changes(event: AuditEvent, person: Person, names: dict[str, str]) -> list[dict[str, str]]:
+    if event.entity == "legal_hold" and not person.may(Permission.FILE_HOLD):
+        return []  # that it stands is told to the office, not why
     before, after = event.before or {}, event.after or {}
     keys = [key for key in {**before, **after} if key not in _SILENT]
     changes = [_change(key, before, after, names, person) for key in keys]

@@ -46,6 +46,7 @@ LABELS: dict[str, Any] = {
     "ends_on": _("Until"),
     "photo_file_id": _("Photo"),
     "label": _("Name"),
+    "reason": _("Why"),
     "help": _("Help"),
     "choices": _("Choices"),
     "time_zone": _("Time zone"),

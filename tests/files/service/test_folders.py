@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from flask import Flask
 
 from school.db import db, transaction
-from school.errors import DomainError, Invalid
-from school.files.models import File, FileVersion, Folder
+from school.errors import Conflict, DomainError, Invalid
+from school.files.models import File, FileVersion, Folder, OwnerKind
 from school.files.queries import Spot, trail_to
 from school.files.service import folders, keeping
 from school.files.service.places import spot_of_school
 from school.tenancy.scope import school_scope
-from tests.files.samples import PDF
+from tests.files.samples import PDF, picture
 
 
 def at_once(app: Flask, school: Any, *acts: Callable[[], object]) -> list[str]:
@@ -106,10 +106,41 @@ def test_files_of_one_name_sent_at_once_are_versions_of_one(
     assert db.session.scalar(sa.select(sa.func.count()).select_from(FileVersion)) == 3
 
 
-@pytest.mark.parametrize("name", ["", "   ", None])
+@pytest.mark.parametrize("name", ["", "   ", None, "\u200b", " \u202e\u3164 "])
 def test_a_folder_needs_a_name(in_school: Any, name: str | None) -> None:
     with pytest.raises(Invalid, match="Type a name"), transaction():
         folders.make_folder(spot_of_school(), name)
+
+
+def test_a_file_of_the_same_name_in_other_letters_is_a_version(in_school: Any) -> None:
+    spot = spot_of_school()
+    names = ("Report.pdf", "REPORT.pdf", "Repört.pdf")
+    kept = [keeping.keep_upload(io.BytesIO(PDF), **spot._asdict(), filename=name) for name in names]
+    assert kept[0].id == kept[1].id != kept[2].id
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(FileVersion)) == 3
+
+
+def test_folders_moved_into_a_full_place_are_refused(
+    in_school: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MOST_BESIDE", 3)
+    into = make("Into")
+    for name in ("One", "Two"):
+        make(name, folders.inside(into))
+    moving = [make(name) for name in ("Three", "Four")]
+
+    with pytest.raises(Invalid, match="3 folders lie here already"), transaction():
+        folders.move([], [folders.get_folder(folder.id) for folder in moving], folders.inside(into))
+
+
+def test_a_photo_is_not_moved(student: Any) -> None:
+    top = Spot(OwnerKind.STUDENT, student.id)
+    folder = make("Pictures", top)
+    photo = keeping.set_photo(
+        io.BytesIO(picture()), owner_kind="student", owner_id=student.id, filename="me.jpg"
+    )
+    with pytest.raises(Conflict, match="A photo lies in no folder"), transaction():
+        folders.move([photo], [], folders.inside(folder))
 
 
 def test_a_file_is_not_renamed_to_what_lies_beside_it(in_school: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +16,12 @@ from school.db import db, transaction
 from school.errors import Conflict, Invalid, NotFound
 from school.files import queries
 from school.files.models import File, HoldTarget, LegalHold
-from school.files.service import holding, trashing
+from school.files.queries import Spot, spot_of
+from school.files.service import folders, holding, keeping, trashing
+from school.files.service.places import spot_of_person
 from school.tenancy.scope import current_school_id, school_scope
 from tests.factories.files import make_file, make_owner
+from tests.files.samples import PDF
 
 
 def place(kind: HoldTarget, target_id: Any, reason: str = "A claim") -> LegalHold:
@@ -89,6 +94,67 @@ def test_who_placed_and_who_lifted_is_kept(student: Any) -> None:
         .order_by(AuditEvent.id)
     )
     assert list(told) == ["legal_hold.placed", "legal_hold.lifted"]
+
+
+def test_a_hold_on_a_student_is_told_on_the_students_page(student: Any) -> None:
+    hold = place(HoldTarget.STUDENT, student.id)
+    with transaction():
+        holding.lift_hold(hold.id)
+    place(HoldTarget.FILE, make_file(student).id)
+
+    told = db.session.scalars(sa.select(AuditEvent).where(AuditEvent.about_id == student.id))
+    assert {event.action for event in told} == {"legal_hold.placed", "legal_hold.lifted"}
+
+
+@pytest.mark.parametrize("by", ["file", "folder"])
+def test_a_held_file_is_not_taken_to_another_owner(by: str, student: Any) -> None:
+    of_student, mine = Spot("student", student.id), spot_of_person(uuid4())
+    with transaction():
+        outer = folders.make_folder(of_student, "Letters")
+        inner = folders.make_folder(folders.inside(outer), "Old")
+    beside = make_file(student)
+    file = keeping.keep_upload(io.BytesIO(PDF), **folders.inside(inner)._asdict(), filename="A.pdf")
+    hold = place(HoldTarget.FILE, file.id)
+
+    def take(to: Spot) -> None:
+        files, chosen = ([file], []) if by == "file" else ([], [folders.get_folder(outer.id)])
+        with transaction():
+            folders.move(files, chosen, to)
+
+    with pytest.raises(Conflict, match="legal hold"):
+        take(mine)
+    with transaction():
+        assert folders.move([beside], [], mine) == 1  # not held
+        within = folders.make_folder(of_student, "Within")
+    take(folders.inside(within))  # it stays the student's
+    with transaction():
+        holding.lift_hold(hold.id)
+    take(mine)
+
+    assert spot_of(queries.get_file(file.id))[:2] == mine[:2]
+
+
+def test_every_file_handed_over_with_its_folder_is_told(student: Any) -> None:
+    of_student, mine = Spot("student", student.id), spot_of_person(uuid4())
+    with transaction():
+        outer = folders.make_folder(of_student, "Letters")
+        inner = folders.make_folder(folders.inside(outer), "Old")
+    places = (folders.inside(outer), folders.inside(inner))
+    files = [
+        keeping.keep_upload(io.BytesIO(PDF), **spot._asdict(), filename="A.pdf") for spot in places
+    ]
+    for to in (mine, of_student):
+        with transaction():
+            folders.move([], [folders.get_folder(outer.id)], to)
+
+    events = db.session.scalars(
+        sa.select(AuditEvent).where(AuditEvent.action == "file.moved").order_by(AuditEvent.id)
+    ).all()
+    assert {event.entity_id for event in events} == {file.id for file in files}
+    assert [event.about_id for event in events] == [student.id] * 4
+    assert events[0].after == {
+        "owner_kind": "person", "owner_id": str(mine.owner_id), "name": "A.pdf"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 301])

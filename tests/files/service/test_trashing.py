@@ -130,6 +130,49 @@ def test_an_upload_of_the_same_name_is_a_new_file(student: Any) -> None:
     assert new.id != old.id
 
 
+def put_away(file: File) -> File:
+    with transaction():
+        return keeping.archive_file(queries.get_file(file.id))
+
+
+def take_up(file: File) -> File:
+    with transaction():
+        return keeping.restore_file(queries.get_file(file.id))
+
+
+@pytest.mark.parametrize(
+    ("leave", "come_back", "action"),
+    [(trash, take_out, "file.taken_out"), (put_away, take_up, "file.restored")],
+)
+def test_what_comes_back_beside_one_of_its_name_gets_a_number(
+    leave: Any, come_back: Any, action: str, student: Any
+) -> None:
+    old = [make_file(student, filename=name) for name in ("Report.pdf", "report.PDF")]
+    for file in old:
+        leave(file)
+    make_file(student, filename="Report.pdf")
+
+    names = [come_back(file).name for file in old]
+
+    assert names == ["Report (2).pdf", "report (3).PDF"]
+    assert is_found("2")
+    event = db.session.scalars(
+        sa.select(AuditEvent).where(AuditEvent.action == action, AuditEvent.entity_id == old[0].id)
+    ).one()
+    assert (event.before["name"], event.after["name"]) == ("Report.pdf", "Report (2).pdf")
+    with transaction():
+        keeping.rename_file(queries.get_file(old[1].id), "Other.PDF")
+    assert come_back(leave(old[0])).name == "Report (2).pdf"  # free by now: nothing changes
+
+
+def test_what_is_put_away_again_keeps_its_name_until_it_is_in_use(student: Any) -> None:
+    old = put_away(make_file(student, filename="Report.pdf"))
+    make_file(student, filename="Report.pdf")
+
+    assert take_out(trash(old)).name == "Report.pdf"
+    assert take_up(old).name == "Report (2).pdf"
+
+
 def test_a_trashed_photo_is_nobodys_picture(student: Any) -> None:
     photo = keeping.set_photo(
         io.BytesIO(picture()), owner_kind="student", owner_id=student.id, filename="me.jpg"

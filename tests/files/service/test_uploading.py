@@ -425,6 +425,23 @@ def test_old_uploads_end_and_are_forgotten(
     assert db.session.scalar(sa.select(sa.func.count()).select_from(Upload)) == 0
 
 
+def test_without_a_byte_an_upload_keeps_its_room_for_an_hour(
+    storage: Any, person: Person, student: Student, monkeypatch: pytest.MonkeyPatch,
+    run_jobs: Callable[[], int],
+) -> None:  # fmt: skip
+    silent_id, begun_id = begin(person, student), begin(person, student)
+    send(person, begun_id, 0, TEXT[:1])
+    later(monkeypatch, ending.UNSTARTED_LIFETIME + timedelta(minutes=2))
+    run_jobs()
+
+    assert found(silent_id).state == UploadState.ENDED
+    used = sa.select(StorageUsage.used_bytes).where(StorageUsage.holder_kind == "school")
+    assert db.session.scalar(used) == len(TEXT)
+    send(person, begun_id, 1, TEXT[1:])
+    finishing.finish(begun_id)
+    assert_kept(storage, begun_id)
+
+
 def test_room_is_kept_from_the_beginning(storage: Any, person: Person, student: Student) -> None:
     with transaction():
         quotas.set_limit(quotas.HolderKind.PERSON, person.user_id, len(TEXT) + 10)
@@ -516,7 +533,7 @@ def test_a_process_killed_on_the_way_is_made_up_for(
     assert subprocess.run([*words, *ids, step], check=False, timeout=60).returncode == -9
     assert db.session.scalar(sa.select(sa.func.count()).select_from(File)) == 0
 
-    later(monkeypatch, timedelta(hours=2))
+    later(monkeypatch, timedelta(minutes=30) if is_piece else timedelta(hours=2))
     if is_piece:
         assert found(upload_id).offset_bytes == 0
         send_all(person, upload_id)

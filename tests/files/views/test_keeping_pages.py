@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from school import clock
-from school.db import transaction
+from school.db import new_id, transaction
 from school.files import queries
 from school.files.models import File, HoldTarget
-from school.files.service import holding, keeping, retention, trashing
+from school.files.service import folders, holding, keeping, retention, trashing
 from school.files.service.links import DOWNLOAD_PATH
 from school.permissions import Role
 from school.students.models import Student
@@ -238,6 +238,109 @@ def test_holds_on_a_student_and_on_the_school(
         text = page(client, place).text
         assert "“A claim”" in text
         assert "“An audit”" in text
+
+
+def test_the_history_of_a_student_tells_holds_and_why_to_who_places_them(
+    client_for: Any, page: Any, pupil: Student
+) -> None:
+    boss = client_for(Role.ADMINISTRATOR)
+    boss.post(f"/students/{pupil.id}/files/hold", data={"reason": "Claim 12/26"})
+
+    told = {
+        role: page(client_for(role), f"/students/{pupil.id}/history").text
+        for role in (Role.ADMINISTRATOR, Role.REGISTRAR)
+    }
+
+    assert all("Legal hold placed" in text for text in told.values())
+    assert "Claim 12/26" in told[Role.ADMINISTRATOR]
+    assert "Claim 12/26" not in told[Role.REGISTRAR]
+
+
+def test_holds_do_not_lead_to_a_student_who_is_gone(
+    client_for: Any, page: Any, school: Any
+) -> None:
+    gone = new_id()
+    with school_scope(school.id), transaction():
+        holding.place_hold(HoldTarget.STUDENT, gone, "A claim")
+
+    shown = page(client_for(Role.ADMINISTRATOR), "/files/holds")
+
+    assert "All files of a student who is gone" in shown.text
+    assert str(gone) not in shown.html
+
+
+def test_a_file_in_the_trash_is_held_on_the_page_that_asks(
+    client_for: Any, page: Any, school: Any, file: File
+) -> None:
+    in_trash(school, file)
+    client = client_for(Role.ADMINISTRATOR)
+    asked = page(client, f"/files/{file.id}/delete", to="trash")
+    assert "Place a hold" in asked.text
+
+    answer = client.post(f"/files/{file.id}/hold?to=trash", data={"reason": "Claim 12/26"})
+
+    assert answer.location == f"/files/{file.id}/delete?to=trash"
+    shown = page(client, f"/files/{file.id}/delete", to="trash")
+    assert "“Claim 12/26”" in shown.text
+    assert "Place a hold" not in shown.text
+    assert "Delete it for good" not in shown.text
+    assert client.post(f"/files/{file.id}/delete").status_code == 409
+    registrar = client_for(Role.REGISTRAR).post(f"/files/{file.id}/hold", data={"reason": "No"})
+    assert registrar.status_code == 403
+
+
+def test_somebody_elses_file_in_the_trash_cannot_be_held(
+    client_for: Any, school: Any, pupil: Student
+) -> None:
+    with school_scope(school.id):
+        theirs = keeping.store_upload(
+            io.BytesIO(PDF), owner_kind="person", owner_id=new_id(), filename="Mine.pdf"
+        )
+    in_trash(school, theirs)
+
+    answer = client_for(Role.ADMINISTRATOR).post(f"/files/{theirs.id}/hold", data={"reason": "A"})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("leave", "come_back"), [("trash", "trash/restore"), ("archive", "restore")]
+)
+def test_what_comes_back_under_another_name_says_so(
+    leave: str, come_back: str, client_for: Any, page: Any, school: Any, pupil: Student, file: File
+) -> None:
+    client = client_for(Role.REGISTRAR)
+    client.post(f"/files/{file.id}/{leave}")
+    with school_scope(school.id):
+        make_file(pupil, filename="Report.pdf")
+
+    answer = client.post(f"/files/{file.id}/{come_back}")
+
+    assert "“Report.pdf” is back as “Report (2).pdf”" in page(client, answer.location).text
+
+
+def test_what_is_deleted_in_a_folder_leads_back_to_the_folder(
+    client_for: Any, page: Any, school: Any, pupil: Student, file: File
+) -> None:
+    top = queries.Spot("student", pupil.id)
+    with school_scope(school.id), transaction():
+        folder = folders.make_folder(top, "Forms")
+        folders.move([queries.get_file(file.id)], [], folders.inside(folder))
+    client = client_for(Role.REGISTRAR)
+
+    deleted = client.post(f"/files/{file.id}/trash")
+    taken_out = client.post(f"/files/{file.id}/trash/restore")
+
+    assert deleted.location == taken_out.location == f"/files/folders/{folder.id}"
+
+
+@pytest.mark.parametrize(
+    ("role", "leads"), [(Role.REGISTRAR, True), (Role.TEACHER, False), (Role.GUARDIAN, False)]
+)
+def test_the_first_page_of_files_leads_those_who_may_delete_to_the_trash(
+    role: Role, *, leads: bool, client_for: Any, page: Any
+) -> None:
+    assert ('href="/files/trash"' in page(client_for(role), "/files").html) is leads
 
 
 def test_a_hold_without_a_reason_is_answered_in_words(

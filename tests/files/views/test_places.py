@@ -22,6 +22,7 @@ from school.students.models import Student
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_owner
 from tests.files.samples import PDF
+from tests.files.views.test_tus import begin
 
 STAFF = (Role.TEACHER, Role.REGISTRAR, Role.ADMINISTRATOR)
 FAMILIES = (Role.GUARDIAN, Role.STUDENT)
@@ -289,6 +290,18 @@ def test_a_medical_file_and_a_held_students_files_stay(
         holding.place_hold(holding.HoldTarget.STUDENT, pupil.id, "Court case")
     assert move(client, mine, letter).status_code == 409
     assert move(client, inside(folder), letter).status_code == 303
+
+
+def test_a_medical_file_is_kept_with_its_student_only(school: Any, client_for: Any) -> None:
+    client = client_for(Role.ADMINISTRATOR)
+    with school_scope(school.id):
+        to = spot_of_school()
+
+    refused = begin(client, None, 5, at=str(to), purpose="medical")
+
+    assert refused.status_code == 422
+    assert "Medical documents are kept with the student only." in refused.text
+    assert begin(client, None, 5, at=str(to)).status_code == 201
 
 
 def test_a_name_that_is_taken_stops_the_whole_move(

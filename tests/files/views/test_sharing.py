@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from school import clock
+from school import cache, clock
+from school.accounts.models import Membership
 from school.audit.models import AuditEvent
 from school.db import db, transaction
+from school.errors import Conflict, Invalid
 from school.files.models import Access, File, Folder, OwnerKind, Share
 from school.files.queries import Spot
 from school.files.service import folders, keeping, open_links, sharing
@@ -25,7 +27,7 @@ from school.permissions import Role
 from school.students.service.school import allow_links
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_owner
-from tests.files.samples import PDF
+from tests.files.samples import PDF, picture
 
 TOMORROW = timedelta(days=1)
 
@@ -246,6 +248,7 @@ def test_giving_changing_taking_back_and_giving_again_is_all_told(
         ({"role": "teacher", "expires_on": "2020-01-01"}, "This day has passed."),
         ({"role": "teacher", "expires_on": "x"}, "valid date"),
         ({"role": "pirate"}, "valid choice"),
+        ({"role": "teacher", "who": "Jan"}, "Choose a group or type a name, not both."),
     ],
 )
 def test_what_cannot_be_shared_is_said_beside_the_field(
@@ -269,6 +272,63 @@ def test_of_several_of_one_name_one_is_chosen(things: Things, client_for: Any, s
     form = {"user_id": str(one.id), "access": "view"}
     assert things.owner.post(place, data=form).status_code == 303
     assert opens(client_for(Role.TEACHER, user=one), things.file)[0] == 200
+
+
+def test_nothing_is_shared_with_somebody_who_was_not_named_exactly(
+    things: Things, school: Any, page: Any
+) -> None:
+    from tests.conftest import make_member
+
+    one = make_member(school, Role.GUARDIAN, display_name="Greta Zwilling")
+    make_member(school, Role.TEACHER, display_name="Greta Zwillinger")
+    place, form = f"/files/{things.file.id}/share", {"access": "view"}
+
+    asked = things.owner.post(place, data={**form, "who": "zwilling g"})
+    assert (asked.status_code, asked.text.count('name="user_id"')) == (422, 2)
+    assert "Guardian" in asked.text and one.email not in asked.text
+    for more in ({"who": "greta"}, {"who": "greta zwillinge"}):
+        assert things.owner.post(place, data={**form, **more}).status_code == 422
+    # Another name typed beside the one that was ticked.
+    stale = {**form, "who": "greta zwillinger x", "user_id": str(one.id)}
+    assert things.owner.post(place, data=stale).status_code == 422
+    for exact in (" greta  zwilling", one.email):
+        given = things.owner.post(place, data={**form, "who": exact})
+        told = page(things.owner, given.location).text
+        assert "“Report.pdf” is shared with Greta Zwilling (Guardian)" in told
+
+
+def test_a_photo_is_shared_with_nobody(
+    things: Things, school: Any, client_for: Any, links_on: None
+) -> None:
+    with school_scope(school.id):
+        pupil = make_owner()
+        photo = keeping.set_photo(
+            io.BytesIO(picture()), owner_kind="student", owner_id=pupil.id, filename="me.jpg"
+        )
+    client = client_for(Role.REGISTRAR)
+
+    answer = client.post(f"/files/{photo.id}/share", data={"role": "teacher", "access": "view"})
+    assert (answer.status_code, "A photo is not shared" in answer.text) == (409, True)
+    assert f"/files/{photo.id}/share" not in client.get(f"/files/{photo.id}").text
+    with pytest.raises(Conflict, match="A photo is not shared"):
+        things.share(photo, Grant(role=Role.TEACHER))
+    with pytest.raises(Conflict, match="A photo is not shared"):
+        make_link(things, photo)
+
+
+def test_what_has_ended_by_its_date_is_not_given_again(things: Things, client_for: Any) -> None:
+    client = client_for(Role.TEACHER)
+    share = things.share(
+        things.file, Grant(user_id=client.user.id), expires_at=clock.now() + TOMORROW
+    )
+    things.end(share)
+    with (
+        clock.set_to(clock.now() + 2 * TOMORROW),
+        school_scope(things.school.id),
+        pytest.raises(Invalid, match="last day has passed"),
+        transaction(),
+    ):
+        sharing.renew_share(sharing.get_share(share.id)[0])
 
 
 def test_nobody_of_another_school_is_shared_with(
@@ -306,8 +366,10 @@ def test_a_link_is_made_on_the_page_and_shown_once(
 
     made = things.owner.post(f"/files/{things.file.id}/link", data={"until": until})
 
-    assert made.status_code == 200
-    link = re.search(r"http://localhost(/s/[\w-]+)", made.text)
+    assert made.status_code == 303  # loading the page again makes no other one
+    shown = things.owner.get(made.location)
+    assert "no-store" in shown.headers["Cache-Control"]
+    link = re.search(r"http://localhost(/s/[\w-]+)", shown.text)
     assert link
     shown = app.test_client().get(link[1])
     assert "Report.pdf" in shown.text and school.name in shown.text
@@ -368,11 +430,13 @@ def test_a_link_dies_at_once(
     for allowed in (False, True):
         with school_scope(school.id), transaction():
             allow_links(allowed=allowed)
-        assert is_open(link) == allowed
+        assert not is_open(link)
+    link = make_link(things, things.file)
+    assert is_open(link)
     with clock.set_to(clock.now() + 4 * TOMORROW):
         assert not is_open(link)
     with school_scope(school.id):
-        share = db.session.scalars(sa.select(Share)).one()
+        share = db.session.scalars(sa.select(Share).where(Share.ended_at.is_(None))).one()
     things.owner.post(f"/files/shares/{share.id}/end")
     assert not is_open(link)
     assert things.owner.post(f"/files/shares/{share.id}/renew").status_code == 404
@@ -403,11 +467,14 @@ def test_a_link_lasts_thirty_days_at_most_and_is_never_medical(
 
     for thing, until, status in (
         (f"/files/{things.file.id}/link", far, 422),
+        (f"/files/{things.file.id}/link", "9999-12-31", 422),
         (f"/files/{things.file.id}/link", "2020-01-01", 422),
         (f"/files/{things.file.id}/link", "", 422),
         (f"/files/{note.id}/link", (datetime.now(UTC) + TOMORROW).date().isoformat(), 409),
     ):
         assert things.owner.post(thing, data={"until": until}).status_code == status
+    answer = things.owner.post(f"/files/{things.file.id}/link", data={"until": far})
+    assert re.search(r'id="until-e"[^>]*>.*A link lasts 30 days at most', answer.text, re.DOTALL)
     link = make_link(things, folder)
     anybody = app.test_client()
     assert "Note.pdf" not in anybody.get(link).text
@@ -438,3 +505,42 @@ def test_a_link_opens_for_somebody_signed_in_elsewhere(
 
     assert "Report.pdf" in shown.text
     assert stranger.get("/students").status_code == 200
+
+
+def test_a_share_to_look_gives_the_file_as_it_is(things: Things, client_for: Any) -> None:
+    """What it said before, and what was noted then, stays with those it belongs to."""
+    looks, changes = client_for(Role.GUARDIAN), client_for(Role.TEACHER)
+    with school_scope(things.school.id):
+        newer = io.BytesIO(PDF + b"%\n%%EOF\n")
+        keeping.add_version(things.file, newer, filename="Report.pdf", note="secret")
+    things.share(things.file, Grant(looks.user.id))
+    things.share(things.file, Grant(changes.user.id), "edit")
+    at = f"/files/{things.file.id}"
+
+    page = looks.get(at).get_data(as_text=True)
+    assert "secret" not in page
+    assert "version=1" not in page
+    assert looks.get(f"{at}/download?version=1").status_code == 404
+    assert looks.get(f"{at}/download?version=2").status_code == 303
+    assert changes.get(f"{at}/download?version=1").status_code == 303
+
+
+def test_what_somebody_lent_ends_when_they_leave(things: Things, client_for: Any) -> None:
+    reader = client_for(Role.GUARDIAN)
+    things.share(things.file, Grant(reader.user.id))
+    things.share(things.outer, Grant(reader.user.id))
+    before = opens(reader, things.file)
+    with transaction() as session:
+        left = Membership.user_id == things.owner.user.id
+        session.execute(sa.delete(Membership).where(left))
+    cache.cache.clear()
+
+    assert (before, opens(reader, things.file)) == ([200, 200, 200], [404, 404, 404])
+    assert reader.get(f"/files/folders/{things.outer.id}").status_code == 404
+    assert "Outer" not in reader.get("/files").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("blank", [" ", "\u3000", "\t"])
+def test_a_blank_name_is_asked_for_again(things: Things, blank: str) -> None:
+    data = {"name": blank, "version": str(things.file.version)}
+    assert things.owner.post(f"/files/{things.file.id}/rename", data=data).status_code == 422

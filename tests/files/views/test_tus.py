@@ -14,12 +14,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 
 from school import clock
 from school.db import db
 from school.files import policy, queries
 from school.files.models import UNDER_WAY, Blob, StorageUsage, Upload, UploadPart
-from school.files.service import quotas
+from school.files.service import keeping, quotas
 from school.files.service.families import MIB
 from school.files.service.uploading.arriving import PIECE_BYTES
 from school.permissions import Permission, Role
@@ -27,7 +28,7 @@ from school.students.models import Student
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_file
 from tests.files.conftest import content_of
-from tests.files.samples import PDF
+from tests.files.samples import PDF, picture
 
 PLACE = "/files/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -155,6 +156,62 @@ def test_a_new_version_of_a_file(client_for: Any, school: Any, pupil: Student) -
     assert answer.status_code == 201
     assert client.get(answer.location).json["file_id"] == str(file.id)
     assert [(row.name, row.number) for row in files_of(school, pupil)] == [("Report.pdf", 2)]
+
+
+def test_a_photo_stays_one_however_it_is_replaced(
+    client_for: Any, school: Any, pupil: Student, storage: Any
+) -> None:
+    """Small, a JPEG, and without where it was taken."""
+    client = client_for(Role.TEACHER)
+    with school_scope(school.id):
+        photo = keeping.set_photo(
+            io.BytesIO(picture()), owner_kind="student", owner_id=pupil.id, filename="me.jpg"
+        )
+    large = picture("PNG", (1600, 900))
+    announced = begin(client, None, len(large), data=large, filename="x.png", replaces_id=photo.id)
+    assert client.get(announced.location).json["state"] == "kept"
+    assert_is_photo(stored(school, storage, photo.id))
+
+    told = {"file": (io.BytesIO(large), "y.png"), "version": ""}
+    assert client.post(f"/files/{photo.id}/versions", data=told).status_code == 303
+    assert_is_photo(stored(school, storage, photo.id))
+    with school_scope(school.id):
+        names = [version.name for version in queries.list_versions(queries.get_file(photo.id))]
+    assert names == ["photo.jpg"] * 3
+
+
+def assert_is_photo(data: bytes) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, max(image.size)) == ("JPEG", 640)
+
+
+def test_a_name_carries_nothing_that_turns_it_around(
+    client_for: Any, page: Any, pupil: Student
+) -> None:
+    client = client_for(Role.TEACHER)
+    place = begun(client, pupil, filename="list\u202evsc.csv")
+    assert client.get(place).json["filename"] == "listvsc.csv"
+    shown = page(client, f"/students/{pupil.id}/files").html
+    assert 'data-name="listvsc.csv"' in shown
+    assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (None, "application/problem+json"),
+        ("*/*", "application/problem+json"),
+        ("text/html", "text/html"),
+        ("text/html,*/*;q=0.8", "text/html"),
+    ],
+)
+def test_whoever_speaks_tus_is_answered_for_programs(
+    client_for: Any, accept: str | None, kind: str
+) -> None:
+    headers = {**TUS, **({"Accept": accept} if accept else {})}
+    client = client_for(Role.TEACHER)
+    answer = client.delete(f"{PLACE}/{uuid.uuid4()}", headers=headers)
+    assert (answer.status_code, answer.mimetype) == (404, kind)
 
 
 def test_what_is_refused_says_why(client_for: Any, school: Any, pupil: Student) -> None:
@@ -355,21 +412,21 @@ def test_it_can_be_given_up(client_for: Any, school: Any, pupil: Student, storag
         assert db.session.scalar(sa.select(sa.func.count()).select_from(UploadPart)) == 0
 
 
-def test_after_a_day_without_a_byte_it_has_ended(
+def test_a_day_after_its_last_byte_it_has_ended(
     client_for: Any, pupil: Student, frozen_clock: Any
 ) -> None:
     now = clock.now()
     client = client_for(Role.TEACHER)
     place = begun(client, pupil)
-    frozen_clock(now + timedelta(hours=23))
+    frozen_clock(now + timedelta(minutes=59))
     with client.session_transaction() as session:
         session["signed_in_at"] = clock.now().timestamp()
     assert send(client, place, 0, TEXT[:100]).status_code == 204
-    frozen_clock(now + timedelta(hours=46))
+    frozen_clock(now + timedelta(hours=24))
     with client.session_transaction() as session:
         session["signed_in_at"] = clock.now().timestamp()
     assert client.head(place).headers["Upload-Offset"] == "100"
-    frozen_clock(now + timedelta(hours=48))
+    frozen_clock(now + timedelta(hours=25))
     with client.session_transaction() as session:
         session["signed_in_at"] = clock.now().timestamp()
     assert client.head(place).status_code == 410

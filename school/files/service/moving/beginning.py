@@ -13,6 +13,7 @@ from school.db import db, take_turn, transaction
 from school.errors import Conflict, Invalid
 from school.files.models import MoveStep, StorageMove
 from school.files.service.moving import carrying
+from school.files.service.moving.alive import is_at_work
 from school.files.service.moving.books import SOAK_DAYS, find_move
 from school.files.service.moving.carrying import Sums, Way
 from school.files.service.moving.places import new_name, overlap
@@ -101,6 +102,10 @@ def _check_ready() -> None:
 def _check_none_open() -> None:
     move = find_move()
     if move is not None and move.step not in {MoveStep.DONE, MoveStep.ROLLED_BACK}:
+        if is_at_work(move):
+            raise Conflict(
+                "A command is moving the files to %(url)s at this moment.", url=move.target_url
+            )
         raise Conflict(
             "A move to %(url)s is under way. Go on with --resume, or take it back with --rollback.",
             url=move.target_url,

@@ -23,6 +23,8 @@ from school.files.service.shelf import shelf
 MOST_PROBLEMS = 200
 SAVE_EVERY_S = 2.0
 SOAK_DAYS = 7
+RUNNER = "runner"
+"""In `counts`: which command works on the move (see `alive`)."""
 Say = Callable[["Books"], None]
 
 
@@ -72,7 +74,7 @@ def change_step(move: StorageMove, after: MoveStep, **values: Any) -> None:
 
 def kept_counts(move: StorageMove) -> dict[str, Any]:
     """What is true of the whole move, not of one step."""
-    return {name: move.counts[name] for name in ("soak_days",) if name in move.counts}
+    return {name: move.counts[name] for name in ("soak_days", RUNNER) if name in move.counts}
 
 
 def soaked_on(move: StorageMove) -> datetime | None:

@@ -24,6 +24,7 @@ from school.db import db
 from school.errors import Conflict
 from school.files.models import MoveStep, StorageMove
 from school.files.service.moving import carrying, loose
+from school.files.service.moving.alive import at_work
 from school.files.service.moving.books import (
     Books,
     Problem,
@@ -55,13 +56,16 @@ def go_on(*, rate_mib_per_s: float = 0, say: Say = lambda _books: None) -> Stora
     """Do what the step asks for, and the next ones, as far as they follow by themselves: up to
     soaking, to done, or rolled back. Something in the way ends it with the move as it stands:
     `counts` names the problems. Opens its own transactions. Raises Conflict."""
-    with outside_schools():
-        try:
-            run = _Run(_open_move(), Pace(rate_mib_per_s), say)
-            run.go()
-            return run.move
-        finally:
-            give_back_connections()
+    with outside_schools(), at_work(_open_move()) as move:
+        return _work_on(move, rate_mib_per_s, say)
+
+
+def _work_on(move: StorageMove, rate_mib_per_s: float, say: Say) -> StorageMove:
+    try:
+        _Run(move, Pace(rate_mib_per_s), say).go()
+    finally:
+        give_back_connections()
+    return move
 
 
 def finish(*, rate_mib_per_s: float = 0, say: Say = lambda _books: None) -> StorageMove:
@@ -71,18 +75,20 @@ def finish(*, rate_mib_per_s: float = 0, say: Say = lambda _books: None) -> Stor
         if move.step == MoveStep.SOAKING:
             _check_soaked(move)
             _check_trusted()
-            wait_for_all(move)
-            run = _Run(move, Pace(rate_mib_per_s), say)
-            if not run.is_over(clock.now()):
-                return move
-            change_step(move, MoveStep.DELETING)
         elif move.step != MoveStep.DELETING:
             raise Conflict("The files are not all at the new storage yet. Go on with --resume.")
-    return go_on(rate_mib_per_s=rate_mib_per_s, say=say)
+        with at_work(move):
+            if move.step == MoveStep.SOAKING:
+                wait_for_all(move)
+                if not _Run(move, Pace(rate_mib_per_s), say).is_over(clock.now()):
+                    return move
+                change_step(move, MoveStep.DELETING)
+            return _work_on(move, rate_mib_per_s, say)
 
 
 def roll_back(*, rate_mib_per_s: float = 0, say: Say = lambda _books: None) -> StorageMove:
-    """Everything back to the source. Raises Conflict once the source is being emptied."""
+    """Everything back to the source, also while another command still goes on: that one ends at
+    its next step. Raises Conflict once the source is being emptied."""
     with outside_schools():
         move = _open_move()
         if move.step == MoveStep.DELETING:
@@ -90,9 +96,11 @@ def roll_back(*, rate_mib_per_s: float = 0, say: Say = lambda _books: None) -> S
                 "The old storage is being emptied, so there is no way back. Go on with --resume, "
                 "and afterwards move in the other direction."
             )
-        if move.step != MoveStep.ROLLING_BACK:
-            change_step(move, MoveStep.ROLLING_BACK)
-    return go_on(rate_mib_per_s=rate_mib_per_s, say=say)
+        is_first = move.step != MoveStep.ROLLING_BACK
+        with at_work(move, takes_over=is_first):
+            if is_first:
+                change_step(move, MoveStep.ROLLING_BACK)
+            return _work_on(move, rate_mib_per_s, say)
 
 
 def _open_move() -> StorageMove:

@@ -6,6 +6,7 @@ from typing import Any
 
 from school.db import db
 from school.files.models import MoveStep, StorageMove
+from school.files.service.moving.alive import is_at_work
 from school.files.service.moving.books import Problem, soaked_on
 from school.files.service.overview import name_schools
 from school.files.service.shelf import shelf
@@ -33,6 +34,7 @@ def facts_of(move: StorageMove) -> dict[str, Any]:
         "switched_at": move.switched_at,
         "finished_at": move.finished_at,
         "soaked_on": soaked_on(move),
+        "at_work": is_at_work(move),
         "counts": move.counts,
         "write": reminder(),
     }
@@ -86,6 +88,8 @@ def _problem_line(problem: dict[str, Any], names: dict[str, str]) -> str:
 
 def _next(move: StorageMove) -> str:
     step = MoveStep(move.step)
+    if is_at_work(move):
+        return _under_way(move.counts)
     if is_stuck(move):
         return (
             "Nothing is lost, and nothing goes on until this is mended. Often this does it: "
@@ -107,6 +111,12 @@ def _next(move: StorageMove) -> str:
             )
         case _:
             return f"It was interrupted. Go on: {verb_of(move)}"
+
+
+def _under_way(counts: dict[str, Any]) -> str:
+    if "stage" not in counts:
+        return "It is under way."
+    return f"It is under way: {counts['stage']}, {counts['done']:,} of {counts['total']:,} objects."
 
 
 def _ended(move: StorageMove) -> str:

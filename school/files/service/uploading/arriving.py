@@ -40,6 +40,7 @@ from school.files.service.uploading.planning import plan_finish
 from school.permissions import Person
 from school.storage.container import Envelope, encrypt, new_data_key, sealed_size
 from school.storage.errors import OutcomeUnknown, StorageError
+from school.storage.hybrid import member_named
 from school.storage.keys import new_key
 
 log = structlog.get_logger(__name__)
@@ -187,12 +188,14 @@ def _store(row: UploadPart, piece: Piece) -> None:
 
 def _put(row: UploadPart, piece: Piece) -> None:
     stream, size, checksum = cast("BinaryIO", piece.stream), piece.size_bytes, piece.sha256
+    # Where the row says, which knows what is to be deleted, although the order may have changed.
+    place = member_named(shelf().provider, row.provider)
     if row.envelope is None:
-        shelf().provider.put(row.key, stream, size=size, sha256=checksum)
+        place.put(row.key, stream, size=size, sha256=checksum)
         return
     data_key = shelf().keys.unwrap(Envelope.from_text(row.envelope), row.id)
     sealed = encrypt(stream, object_id=row.id, data_key=data_key, size=size)
-    shelf().provider.put(row.key, sealed, size=sealed_size(size))
+    place.put(row.key, sealed, size=sealed_size(size))
 
 
 def _count(row: UploadPart, piece: Piece) -> None:

@@ -16,10 +16,11 @@ from school.files.service.families import PURPOSES
 from school.files.service.outbox import plan_sweep
 from school.files.service.shelf import shelf
 from school.files.service.staging import check_size
-from school.files.service.uploading.ending import LIFETIME
+from school.files.service.uploading.ending import LIFETIME, UNSTARTED_LIFETIME
 from school.files.service.uploading.finding import MOST_OPEN, check_may_send, count_under_way
 from school.files.service.uploading.planning import plan_finish
 from school.permissions import Person
+from school.unseen import drop_unseen
 
 SENT_FOR = frozenset({"document", "medical"})
 """Purposes people send files for; a photo has a way of its own."""
@@ -57,7 +58,7 @@ def begin(person: Person, wanted: Wanted) -> Upload:
     db.session.add(upload)
     db.session.flush()
     record("upload.begun", "upload", upload.id, after=facts(upload, FACTS))
-    plan_sweep(after=LIFETIME)
+    plan_sweep(after=UNSTARTED_LIFETIME)
     if upload.state == UploadState.FINISHING:
         plan_finish(upload.id, wait_s=0)
     return upload
@@ -72,18 +73,19 @@ def _row(person: Person, wanted: Wanted) -> Upload:
         raise Invalid("Files are not kept for “%(purpose)s”.", field="purpose", purpose=purpose)
     if spot is None:
         raise file_gone()
+    # Of an empty file everything is there already.
+    is_empty = wanted.length_bytes == 0
     return Upload(
         id=new_id(),
         user_id=person.user_id,
         **spot._asdict(),
         purpose=purpose,
         replaces_id=wanted.replaces_id,
-        filename=wanted.filename,
+        filename=drop_unseen(wanted.filename) or "file",
         length_bytes=wanted.length_bytes,
         offset_bytes=0,
-        # Of an empty file everything is there already.
-        state=UploadState.OPEN if wanted.length_bytes else UploadState.FINISHING,
-        expires_at=clock.now() + LIFETIME,
+        state=UploadState.FINISHING if is_empty else UploadState.OPEN,
+        expires_at=clock.now() + (LIFETIME if is_empty else UNSTARTED_LIFETIME),
     )
 
 

@@ -26,6 +26,7 @@ from school.files.service.uploading.ending import DIRECT_PIECES, refuse
 from school.files.service.uploading.finding import check_may_send, get_upload, upload_gone
 from school.permissions import Person
 from school.storage import errors
+from school.storage.hybrid import member_named
 from school.storage.keys import new_key
 from school.storage.protocol import SignedRequest
 from school.storage.signing import Claim, LinkExpired, LinkRefused, LinkSigner
@@ -77,7 +78,7 @@ def _signed(person: Person, upload: Upload, part: UploadPart, content_type: str)
     provider = shelf().provider
     if not provider.caps.local_path and provider.caps.presign_put:
         try:
-            return provider.presign_put(
+            return member_named(provider, part.provider).presign_put(
                 part.key,
                 expires=LIFETIME,
                 size=upload.length_bytes,
@@ -155,10 +156,11 @@ def receive(
         raise Invalid("Send exactly what was announced: this type, this many bytes.")
     with transaction() as session:
         take_write_lock(session)
-        _check_awaited(ticket)
+        place = _check_awaited(ticket).provider
         record("upload.link_used", "upload", ticket.upload_id)
     try:
-        shelf().provider.put(ticket.key, stream, size=ticket.size_bytes, sha256=ticket.sha256)
+        provider = member_named(shelf().provider, place)
+        provider.put(ticket.key, stream, size=ticket.size_bytes, sha256=ticket.sha256)
     except errors.IntegrityError:
         raise _other_bytes() from None
     except errors.AlreadyExists:
@@ -167,12 +169,14 @@ def receive(
         raise _no_answer() from error
 
 
-def _check_awaited(ticket: Ticket) -> None:
-    """Raises what `held_open` raises, or NotFound for a piece that is not awaited any more."""
+def _check_awaited(ticket: Ticket) -> UploadPart:
+    """The piece the link is for. Raises what `held_open` raises, or NotFound for one that is not
+    awaited any more."""
     held_open(ticket.upload_id)
     part = _awaited(ticket.upload_id)
     if part is None or (part.id, part.key) != (ticket.part_id, ticket.key):
         raise upload_gone()
+    return part
 
 
 def _awaited(upload_id: UUID) -> UploadPart | None:
@@ -209,10 +213,10 @@ def confirm(person: Person, upload_id: UUID) -> Upload:
 
 
 def _size_of(part: UploadPart) -> int:
-    key = part.key
+    key, place = part.key, part.provider
     db.session.rollback()  # no transaction stays open while the storage is asked
     try:
-        return shelf().provider.stat(key).size_bytes
+        return member_named(shelf().provider, place).stat(key).size_bytes
     except errors.NotFound:
         raise Conflict("Nothing has arrived yet. Send it first.") from None
     except errors.StorageError as error:

@@ -19,9 +19,12 @@ from school.files.service.outbox import AT_ONCE, DELETE, LATE_WRITE, NO_WAIT, pl
 from school.files.service.shelf import shelf
 from school.files.service.uploading.finding import get_upload
 from school.permissions import Person
+from school.storage.hybrid import members_of
 
 LIFETIME = timedelta(hours=24)
-"""Without a byte for so long, an upload ends."""
+"""So long after its last byte, an upload ends."""
+UNSTARTED_LIFETIME = timedelta(hours=1)
+"""Of one that never brought a byte: the room it keeps is others' too."""
 REMEMBERED = timedelta(days=30)
 PIECES, DIRECT_PIECES = "part", "part/direct"
 """Where the objects lie until the file does."""
@@ -112,7 +115,10 @@ def drop_pieces(upload_id: UUID, *, only: UUID | None = None, late: bool | None 
 
 def _has_link(piece: UploadPart) -> bool:
     """Somebody may hold a cloud's link to it, which we cannot take back."""
-    return piece.key.startswith(f"{DIRECT_PIECES}/") and not shelf().provider.caps.local_path
+    if not piece.key.startswith(f"{DIRECT_PIECES}/"):
+        return False
+    members = members_of(shelf().provider)
+    return not any(one.name == piece.provider and one.caps.local_path for one in members)
 
 
 def end_old() -> int:
