@@ -58,12 +58,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Those that meet no database need not run once for each, nor do the clouds."""
+    """Those that meet no database need not run once for each, nor do clouds and pages in detail.
+
+    On PostgreSQL every page is asked for by the access matrix and the query counts.
+    """
     part = config.getoption("--part")
     if part:
         left_out = {item for item in items if _meets_database(item) != (part == "database")}
         if POSTGRES_URL:
-            left_out |= {item for item in items if _meets_cloud(item)}
+            left_out |= {item for item in items if _meets_cloud(item) or _is_of_pages(item)}
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
 
@@ -78,6 +81,11 @@ def _meets_cloud(item: pytest.Item) -> bool:
     """One of the same test's rounds over all providers."""
     params = getattr(getattr(item, "callspec", None), "params", {})
     return any(params.get(name) in {"s3", "gcs"} for name in ("provider", "place", "cloud"))
+
+
+def _is_of_pages(item: pytest.Item) -> bool:
+    names = {*item.path.parts, *item.path.stem.split("_")}
+    return bool(names & {"views", "pages"})
 
 
 def settings_for(folder: Path, database_url: str, **more: Any) -> Settings:

@@ -1,9 +1,9 @@
 """Everything the house is checked with, in one run: `python -m tests.run [--only PART …]`.
 
-The linters; every test that meets a database on PostgreSQL and Redis (throwaway servers) and again
-on SQLite, files and every cloud; those that meet none, and the browser tests, once. Three parts run side by side,
-the longest first. The last line is always `N passed, N failed`, summed over all parts; a linter
-counts as one.
+The linters; every test that meets a database on SQLite, files and every cloud, and again, but for
+the details of pages, on PostgreSQL and Redis (throwaway servers); those that meet none, and the
+browser tests, once. Three parts run side by side, the longest first. The last line is always
+`N passed, N failed`, summed over all parts; a linter counts as one.
 """
 
 from __future__ import annotations

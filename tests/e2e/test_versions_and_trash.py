@@ -46,7 +46,7 @@ def _send(page: Page, folder: Path, *, javascript: bool) -> None:
     page.set_input_files("input[type=file] >> nth=0", str(letter))
     if not javascript:
         page.locator("main form[enctype] button[type=submit]").first.click()
-    expect(page.get_by_role("link", name=NAME).first).to_be_visible()
+    expect(page.get_by_role("link", name=NAME).first).to_be_visible(timeout=20_000)
 
 
 def _replace(page: Page, folder: Path) -> None:
