@@ -1,9 +1,9 @@
 """Everything the house is checked with, in one run: `python -m tests.run [--only PART …]`.
 
 The linters; every test that meets a database on SQLite, files and every cloud, and again, but for
-the details of pages, on PostgreSQL and Redis (throwaway servers); those that meet none, and the
-browser tests, once. Three parts run side by side, the longest first. The last line is always
-`N passed, N failed`, summed over all parts; a linter counts as one.
+the details of pages and endpoints, on PostgreSQL and Redis (throwaway servers); those that meet
+none, and the browser tests, once. Three parts run side by side, the longest first. The last line is
+always `N passed, N failed`, summed over all parts; a linter counts as one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SIDE_BY_SIDE = 3
 # Addresses of the throwaway servers, and what a developer's own shell may say to pytest.
 NOT_INHERITED = {"PYTEST_ADDOPTS", "SCHOOLHOUSE_TEST_DATABASE_URL", "SCHOOLHOUSE_TEST_REDIS_URL"}
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-PARTS = ["postgres", "browser", "plain", "sqlite", "mypy", "ruff", "imports", "djlint"]
+PARTS = ["sqlite", "postgres", "browser", "plain", "mypy", "ruff", "imports", "djlint"]
 NOT_IN_BROWSER = ["-m", "not e2e"]
 
 
