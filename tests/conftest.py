@@ -45,6 +45,9 @@ CHROMIUM_OPTIONS = [
 REDIS_URL = os.environ.get("SCHOOLHOUSE_TEST_REDIS_URL", "")
 
 
+# Doors, and what is about bytes rather than rows: once, on SQLite.
+_ONCE = {"views", "pages", "api", "cli", "reconciling", "copying", "crashes", "moving"}
+_ONCE |= {"scanning", "thumbnails", "sealing"}
 # What a test that meets a database has: the application, or the means to make its own.
 _OWN_DATABASE = ("make_app", "fresh_database", "POSTGRES_URL")
 
@@ -58,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Those that meet no database need not run once for each, nor do clouds and doors in detail.
+    """Those that meet no database need not run once for each, nor do clouds, doors and bytes.
 
     On PostgreSQL every page and endpoint is asked for by the access matrix and the query counts.
     """
@@ -66,7 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if part:
         left_out = {item for item in items if _meets_database(item) != (part == "database")}
         if POSTGRES_URL:
-            left_out |= {item for item in items if _meets_cloud(item) or _is_of_doors(item)}
+            left_out |= {item for item in items if _meets_cloud(item) or _is_tried_once(item)}
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
 
@@ -83,9 +86,8 @@ def _meets_cloud(item: pytest.Item) -> bool:
     return any(params.get(name) in {"s3", "gcs"} for name in ("provider", "place", "cloud"))
 
 
-def _is_of_doors(item: pytest.Item) -> bool:
-    names = {*item.path.parts, *item.path.stem.split("_")}
-    return bool(names & {"views", "pages", "api", "cli"})
+def _is_tried_once(item: pytest.Item) -> bool:
+    return bool({*item.path.parts, *item.path.stem.split("_")} & _ONCE)
 
 
 def settings_for(folder: Path, database_url: str, **more: Any) -> Settings:

@@ -1,9 +1,9 @@
 """Everything the house is checked with, in one run: `python -m tests.run [--only PART …]`.
 
-The linters; every test that meets a database on SQLite, files and every cloud, and again, but for
-the details of pages and endpoints, on PostgreSQL and Redis (throwaway servers); those that meet
-none, and the browser tests, once. Three parts run side by side, the longest first. The last line is
-always `N passed, N failed`, summed over all parts; a linter counts as one.
+The linters; every test that meets a database on SQLite, files and every cloud; those about rows
+again on PostgreSQL and Redis (throwaway servers); those that meet none, and the browser tests,
+once. Two parts run side by side, the longest first. The last line is always `N passed, N failed`,
+summed over all parts; a linter counts as one.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ from tests.servers.redis import NoRedis, throwaway_redis
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = float(os.environ.get("SCHOOLHOUSE_TEST_LIMIT_S", "840"))
-# One more than the cores of a small machine: parts often wait for a server or a browser.
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 2
 # Addresses of the throwaway servers, and what a developer's own shell may say to pytest.
 NOT_INHERITED = {"PYTEST_ADDOPTS", "SCHOOLHOUSE_TEST_DATABASE_URL", "SCHOOLHOUSE_TEST_REDIS_URL"}
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
@@ -314,7 +313,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Started in the background a shell has us ignore Ctrl+C; the servers under test must not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
-    print(f"Running {', '.join(parts)}; three at a time.", flush=True)
+    print(f"Running {', '.join(parts)}; two at a time.", flush=True)
     try:
         outcomes = run_all(parts)
     except KeyboardInterrupt:
