@@ -30,7 +30,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import tests.conftest as testing
-from benchmarks.students_list import measure
+from benchmarks.requests import measure, sign_in
 from school import cache, clock
 from school.db import new_id
 from school.files.models import (
@@ -176,11 +176,7 @@ def run(app: Flask, *, files: int, rounds: int) -> bool:
     began = time.perf_counter()
     seeded, user = seed(app, files)
     print(f"{files:,} files seeded in {time.perf_counter() - began:.0f} s")
-    app.test_client_class = FlaskClient
-    client = app.test_client()
-    with client.session_transaction() as session:
-        session.update(_user_id=user.fs_uniquifier, _fresh=True, school_id=str(seeded.school_id))
-        session["signed_in_at"] = clock.now().timestamp()
+    client = sign_in(app, user, seeded.school_id)
     plain = statistics.median(measure(client, ["/files/nowhere"], rounds)[0])
     print(f"a 404 page of the same run: {plain:.1f} ms\n")
     print(

@@ -31,7 +31,7 @@ from sqlalchemy import event
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import tests.conftest as testing
-from school import clock
+from benchmarks.requests import measure, sign_in
 from school.academics.models import AcademicYear, SchoolClass
 from school.academics.service import sort_name as class_sort_name
 from school.db import db, new_id
@@ -196,34 +196,6 @@ def _word() -> str:
     return words_of(names.one())[0]
 
 
-def measure(
-    client: FlaskClient, paths: list[str], rounds: int
-) -> tuple[list[float], list[float], int, int]:
-    """Milliseconds of each request by the clock and by the processor, most statements, largest
-    page. (The processor's time tells the cost when other work shares the machine; with PostgreSQL
-    it leaves out the server's part.)"""
-    sent: list[str] = []
-    with client.application.app_context():
-        engine = db.engine
-
-    def note(_c: Any, _cur: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith(("SELECT", "WITH")):
-            sent.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    taken, spent, most, largest = [], [], 0, 0
-    for turn in range(max(rounds, len(paths))):
-        sent.clear()
-        began, used = time.perf_counter(), time.process_time()
-        response = client.get(paths[turn % len(paths)])
-        taken.append((time.perf_counter() - began) * 1000)
-        spent.append((time.process_time() - used) * 1000)
-        assert response.status_code in {200, 404}, response.status
-        most, largest = max(most, len(sent)), max(largest, len(response.data))
-    event.remove(engine, "before_cursor_execute", note)
-    return taken, spent, most, largest
-
-
 def run(app: Flask, *, students: int, rounds: int, plans: bool) -> bool:
     """Seed, measure, print; whether every line keeps the goal."""
     with app.app_context():
@@ -232,11 +204,7 @@ def run(app: Flask, *, students: int, rounds: int, plans: bool) -> bool:
         began = time.perf_counter()
         seed(app, school.id, students)
         print(f"{students:,} students seeded in {time.perf_counter() - began:.0f} s")
-    app.test_client_class = FlaskClient
-    client = app.test_client()
-    with client.session_transaction() as session:
-        session.update(_user_id=user.fs_uniquifier, _fresh=True, school_id=str(school.id))
-        session["signed_in_at"] = clock.now().timestamp()
+    client = sign_in(app, user, school.id)
     plain = statistics.median(measure(client, ["/students/nowhere"], rounds)[0])
     print(f"a 404 page of the same run: {plain:.1f} ms\n")
     print(f"{'':26}{'p50 ms':>8}{'p95 ms':>8}{'cpu p95':>8}{'queries':>8}{'kB':>6}{'× 404':>7}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -14,6 +15,8 @@ from school.storage.protocol import StorageProvider
 _KNOWN: dict[str, set[str]] = {
     "file": set(), "s3": {"endpoint_url", "region"}, "gs": {"endpoint_url"},
 }  # fmt: skip
+# By name, for they are imported only where they are used: the two kits take a second and 60 MB.
+_CLOUDS = {"s3": "school.storage.s3:S3Storage", "gs": "school.storage.gcs:GcsStorage"}
 
 
 def storage_url_problem(url: str) -> str | None:
@@ -68,14 +71,8 @@ def _open(url: str, signing_keys: Sequence[str], public_base_url: str | None) ->
 
 
 def _cloud(scheme: str, bucket: str, prefix: str, options: dict[str, Any]) -> StorageProvider:
-    # Imported only where they are used: the two kits take a second and 60 MB.
-    if scheme == "s3":
-        from school.storage.s3 import S3Storage  # noqa: PLC0415
-
-        return S3Storage(bucket, prefix, **options)
-    from school.storage.gcs import GcsStorage  # noqa: PLC0415
-
-    return GcsStorage(bucket, prefix, **options)
+    provider: StorageProvider = resolve_name(_CLOUDS[scheme])(bucket, prefix, **options)
+    return provider
 
 
 def _folder(path: str) -> Path:

@@ -21,9 +21,9 @@ from school.errors import DomainError, NotFound
 from school.permissions import Permission, Person, Role
 from school.tenancy.scope import current_school_id
 from school.web.access import requires, the_person
-from school.web.errors import message_of
 from school.web.forms import show_on_form
 from school.web.navigation import Place, add_place
+from school.web.notices import offer_undo, was_done
 from school.web.pagination import read_place
 
 MOST_LETTERS = 100
@@ -176,7 +176,7 @@ def _offer_undo(shown: Member, roles: set[Role]) -> None:
     )
     events = history.list_events(shown.id, entity="user", limit=1)
     url = url_for("accounts.put_roles_back", user_id=shown.id, event_id=events[0].id)
-    flash({"message": message, "url": url}, "undo")  # type: ignore[arg-type]
+    offer_undo(message, url)
 
 
 @bp.post("/people/<uuid:user_id>/roles/back/<uuid:event_id>")
@@ -207,17 +207,11 @@ def invite_again(user_id: UUID) -> Response:
 
 
 def _invite_again(shown: Member) -> None:
-    try:
-        with transaction():
-            service.invite(
-                shown.email,
-                role=shown.roles[0],
-                display_name=shown.display_name,
-                by=the_person(),
-            )
-    except DomainError as error:
-        flash(message_of(error), "problem")
-    else:
+    if was_done(
+        lambda: service.invite(
+            shown.email, role=shown.roles[0], display_name=shown.display_name, by=the_person()
+        )
+    ):
         flash(_("Invitation on its way to %(email)s", email=shown.email), "done")
 
 
@@ -237,15 +231,10 @@ def take_back(user_id: UUID) -> Response:
 def end_account(user_id: UUID) -> Response:
     """Nobody signs in with it any more, and every open session of it is over."""
     shown = queries.get_member(current_school_id(), user_id)
-    try:
-        with transaction():
-            service.deactivate(queries.get_user(user_id), by=the_person())
-    except DomainError as error:
-        flash(message_of(error), "problem")
-    else:
+    if was_done(lambda: service.deactivate(queries.get_user(user_id), by=the_person())):
         message = _("%(name)s can no longer sign in", name=shown.display_name)
         url = url_for("accounts.restart_account", user_id=user_id)
-        flash({"message": message, "url": url}, "undo")  # type: ignore[arg-type]
+        offer_undo(message, url)
     return redirect(url_for("accounts.member", user_id=user_id), 303)
 
 
@@ -253,11 +242,6 @@ def end_account(user_id: UUID) -> Response:
 @requires(Permission.MEMBER_EDIT)
 def restart_account(user_id: UUID) -> Response:
     shown = queries.get_member(current_school_id(), user_id)
-    try:
-        with transaction():
-            service.reactivate(queries.get_user(user_id), by=the_person())
-    except DomainError as error:
-        flash(message_of(error), "problem")
-    else:
+    if was_done(lambda: service.reactivate(queries.get_user(user_id), by=the_person())):
         flash(_("%(name)s can sign in again", name=shown.display_name), "done")
     return redirect(url_for("accounts.member", user_id=user_id), 303)

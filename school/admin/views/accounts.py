@@ -15,11 +15,9 @@ from school.accounts.forms import ROLE_WORDS
 from school.accounts.models import User
 from school.admin import queries, service
 from school.admin.views.blueprint import bp
-from school.db import transaction
-from school.errors import DomainError
 from school.permissions import Permission
 from school.web.access import requires, the_person
-from school.web.errors import message_of
+from school.web.notices import offer_undo, was_done
 from school.web.pagination import read_place
 
 MOST_LETTERS = 100
@@ -53,7 +51,7 @@ def end_account(user_id: UUID) -> Response:
     if _do(user_id, lambda user: accounts_service.deactivate(user, by=the_person())):
         message = _("%(name)s can no longer sign in", name=name)
         url = url_for("admin.restart_account", user_id=user_id)
-        flash({"message": message, "url": url}, "undo")  # type: ignore[arg-type]
+        offer_undo(message, url)
     return _back(user_id)
 
 
@@ -84,7 +82,7 @@ def give_platform(user_id: UUID) -> Response:
     if _do(user_id, accounts_service.make_platform_admin):
         message = _("%(name)s now looks after all schools", name=name)
         url = url_for("admin.take_platform", user_id=user_id)
-        flash({"message": message, "url": url}, "undo")  # type: ignore[arg-type]
+        offer_undo(message, url)
     return _back(user_id)
 
 
@@ -99,13 +97,7 @@ def take_platform(user_id: UUID) -> Response:
 
 def _do(user_id: UUID, verb: Callable[[User], object]) -> bool:
     """Do it; if a rule is in the way, tell it on the page that follows."""
-    try:
-        with transaction():
-            verb(accounts_queries.get_user(user_id))
-    except DomainError as error:
-        flash(message_of(error), "problem")
-        return False
-    return True
+    return was_done(lambda: verb(accounts_queries.get_user(user_id)))
 
 
 def _back(user_id: UUID) -> Response:

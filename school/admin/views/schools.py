@@ -22,9 +22,9 @@ from school.files.service import quotas
 from school.permissions import Permission
 from school.tenancy.models import School, SchoolStatus
 from school.web.access import requires, the_person
-from school.web.errors import message_of
 from school.web.forms import show_on_form
 from school.web.gauges import space_gauge
+from school.web.notices import offer_undo, was_done
 
 
 @bp.get("/schools")
@@ -138,30 +138,18 @@ def invite_administrator(school_id: UUID) -> tuple[str, int] | Response:
 @requires(Permission.PLATFORM_SCHOOLS)
 def close_school(school_id: UUID) -> Response:
     """Its people cannot enter it any more; nothing in it is lost."""
-    try:
-        with transaction():
-            shown = accounts_service.archive_school(school_id)
-    except DomainError as error:
-        if error.status == 404:
-            raise
-        flash(message_of(error), "problem")
-    else:
-        message = _("%(name)s is closed", name=shown.name)
-        url = url_for("admin.reopen_school", school_id=school_id)
-        flash({"message": message, "url": url}, "undo")  # type: ignore[arg-type]
+    name = accounts.get_school(school_id).name
+    if was_done(lambda: accounts_service.archive_school(school_id)):
+        offer_undo(
+            _("%(name)s is closed", name=name), url_for("admin.reopen_school", school_id=school_id)
+        )
     return redirect(url_for("admin.schools"), 303)
 
 
 @bp.post("/schools/<uuid:school_id>/reopen")
 @requires(Permission.PLATFORM_SCHOOLS)
 def reopen_school(school_id: UUID) -> Response:
-    try:
-        with transaction():
-            shown = accounts_service.restore_school(school_id)
-    except DomainError as error:
-        if error.status == 404:
-            raise
-        flash(message_of(error), "problem")
-    else:
-        flash(_("%(name)s is open again", name=shown.name), "done")
+    name = accounts.get_school(school_id).name
+    if was_done(lambda: accounts_service.restore_school(school_id)):
+        flash(_("%(name)s is open again", name=name), "done")
     return redirect(url_for("admin.schools"), 303)

@@ -9,6 +9,7 @@ from school.files.queries.contents import check_available as check_available
 from school.files.queries.contents import content_of_blob as content_of_blob
 from school.files.queries.contents import get_content as get_content
 from school.files.queries.contents import list_stored as list_stored
+from school.files.queries.current import with_current as with_current
 from school.files.queries.files import VersionRow as VersionRow
 from school.files.queries.files import find_photo as find_photo
 from school.files.queries.files import find_same_name as find_same_name

@@ -21,6 +21,7 @@ from school.files.models import (
     LocationState,
     ScanState,
 )
+from school.files.queries.current import with_current
 from school.files.queries.limits import MOST_VERSIONS, PHOTO, file_gone
 
 
@@ -183,18 +184,7 @@ def list_stored(
 def _places() -> Any:
     """Files with their current version and every place it lies in: one row each, or one of none."""
     return (
-        sa.select(File, FileVersion, Blob, BlobLocation)
-        .join(
-            FileVersion,
-            sa.and_(
-                FileVersion.school_id == File.school_id,
-                FileVersion.file_id == File.id,
-                FileVersion.number == File.current_version,
-            ),
-        )
-        .join(
-            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
-        )
+        with_current(sa.select(File, FileVersion, Blob, BlobLocation))
         .outerjoin(
             BlobLocation,
             sa.and_(

@@ -19,6 +19,7 @@ from school.files.models import (
     File,
     FileVersion,
 )
+from school.files.queries.current import with_current
 from school.files.queries.limits import MOST_LISTED, PHOTO
 from school.files.queries.places import Spot, lies_in
 from school.files.queries.shares import is_shared
@@ -76,7 +77,7 @@ def _read_files(owner_kind: str, owner_id: UUID, *, archived: bool) -> Sequence[
 
 
 def _current() -> Any:
-    return (
+    return with_current(
         sa.select(
             File.id,
             File.name,
@@ -90,17 +91,6 @@ def _current() -> Any:
             File.archived_at,
             Blob.scan_state,
             _has_thumbnail(),
-        )
-        .join(
-            FileVersion,
-            sa.and_(
-                FileVersion.school_id == File.school_id,
-                FileVersion.file_id == File.id,
-                FileVersion.number == File.current_version,
-            ),
-        )
-        .join(
-            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
         )
     )
 

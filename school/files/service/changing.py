@@ -47,14 +47,18 @@ def take_file(
     if file is None or (file.trashed_at is not None and not from_trash):
         raise file_gone()
     if expected_version is not None and file.version != expected_version:
-        raise Stale(
-            "“%(name)s” was changed by somebody else meanwhile, so nothing was done. Look at it "
-            "again.",
-            theirs={"version": file.current_version, "name": file.name},
-            yours={},
-            name=file.name,
-        )
+        raise changed_meanwhile(file.name, file.current_version)
     return file
+
+
+def changed_meanwhile(name: str, version: int) -> Stale:
+    """For whoever acts on what a page showed before somebody else changed it."""
+    return Stale(
+        "“%(name)s” was changed by somebody else meanwhile, so nothing was done. Look at it again.",
+        theirs={"version": version, "name": name},
+        yours={},
+        name=name,
+    )
 
 
 def flush_file() -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school.db import db
-from school.files.models import Blob, File, FileVersion, Folder, Share, Target
+from school.files.models import Blob, File, Folder, Share, Target
 from school.files.policy import seen_files
-from school.files.queries import FileRow, Spot, is_for, is_lent, is_live, rows_of
+from school.files.queries import FileRow, Spot, is_for, is_lent, is_live, rows_of, with_current
 from school.files.service.families import KINDS
 from school.permissions import Person
 from school.search.matching import match
@@ -66,20 +66,7 @@ def find_files(
 
 def _of_family(wanted: sa.Select[UUID], family: str) -> sa.Select[UUID]:
     types = [k.content_type for k in KINDS.values() if k.family in FAMILIES[family]]
-    return (
-        wanted.join(
-            FileVersion,
-            sa.and_(
-                FileVersion.school_id == File.school_id,
-                FileVersion.file_id == File.id,
-                FileVersion.number == File.current_version,
-            ),
-        )
-        .join(
-            Blob, sa.and_(Blob.school_id == FileVersion.school_id, Blob.id == FileVersion.blob_id)
-        )
-        .where(Blob.content_type.in_(types))
-    )
+    return with_current(wanted).where(Blob.content_type.in_(types))
 
 
 def list_shared_with(person: Person, *, limit: int = 200) -> list[SharedRow]:
@@ -87,9 +74,7 @@ def list_shared_with(person: Person, *, limit: int = 200) -> list[SharedRow]:
     folders = (
         sa.select(Folder, Share)
         .join(Share, sa.and_(Share.school_id == Folder.school_id, Share.target_id == Folder.id))
-        .where(
-            Folder.trashed_at.is_(None), is_lent(Folder), Share.target_kind == Target.FOLDER
-        )
+        .where(Folder.trashed_at.is_(None), is_lent(Folder), Share.target_kind == Target.FOLDER)
         .order_by(Folder.sort_name, Folder.id)
     )
     files = (

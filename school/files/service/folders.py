@@ -16,11 +16,11 @@ from sqlalchemy.orm import aliased
 from school import cache, clock
 from school.audit.log import Facts, difference, facts, record, record_change
 from school.db import db, new_id, take_turn, take_write_lock
-from school.errors import Conflict, Invalid, Stale
+from school.errors import Conflict, Invalid
 from school.files.models import File, Folder, HoldTarget, LegalHold, OwnerKind, Share
 from school.files.policy import PURPOSE_PERMISSIONS, trail_in
 from school.files.queries import DEEPEST, PHOTO, Spot, below, file_gone, lies_in, spot_of
-from school.files.service.changing import FACTS, flush_file, take_file
+from school.files.service.changing import FACTS, changed_meanwhile, flush_file, take_file
 from school.files.service.holding import take_deleting_turn
 from school.files.service.names import clean_name, is_blank, numbered
 from school.search.words import fold
@@ -325,13 +325,7 @@ def _take_folder(folder_id: UUID, expected_version: int | None) -> Folder:
     if folder is None or folder.trashed_at is not None:
         raise file_gone()
     if expected_version is not None and folder.version != expected_version:
-        raise Stale(
-            "“%(name)s” was changed by somebody else meanwhile, so nothing was done. Look at it "
-            "again.",
-            theirs={"version": folder.version, "name": folder.name},
-            yours={},
-            name=folder.name,
-        )
+        raise changed_meanwhile(folder.name, folder.version)
     return folder
 
 

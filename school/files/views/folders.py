@@ -26,6 +26,7 @@ from school.files.views.showing import frame_of, url_of
 from school.permissions import Permission, Person
 from school.web.access import requires, the_person
 from school.web.errors import message_of
+from school.web.notices import offer_undo, was_done
 
 UPLOAD = Permission.FILE_UPLOAD
 
@@ -53,11 +54,7 @@ def remove_folder(folder_id: UUID) -> BaseResponse:
     folder = _changeable(folder_id)
     VersionedForm()
     name, above = folder.name, spot_of(folder)
-    try:
-        with transaction():
-            folders.remove_folder(folder)
-    except Conflict as error:
-        flash(message_of(error), "error")
+    if not was_done(lambda: folders.remove_folder(folder)):
         return redirect(url_for("files.folder", folder_id=folder_id), 303)
     flash(_("The empty folder “%(name)s” is removed", name=name), "done")
     return redirect(_back(above), 303)
@@ -165,13 +162,8 @@ def _say(moved: int, before: Spot, files: list[File], chosen: list[Folder]) -> N
     """What was done, with the way back when all came from one place."""
     message = ngettext("%(num)s moved", "%(num)s moved", moved)
     ids = [*(f"folder:{folder.id}" for folder in chosen), *(str(file.id) for file in files)]
-    undo = {
-        "message": message,
-        "url": url_for("files.move_back", to=str(before), ids=",".join(ids)),
-        "label": None,
-    }
     if moved and len(ids) <= 20:
-        flash(undo, "undo")  # type: ignore[arg-type]
+        offer_undo(message, url_for("files.move_back", to=str(before), ids=",".join(ids)))
     else:
         flash(message, "done")
 
@@ -184,12 +176,7 @@ def move_back() -> BaseResponse:
     files, chosen = _chosen(request.args.get("ids", "").split(","))
     to = read_spot(request.args.get("to"))
     policy.check_moves(person, _spots_of(files, chosen), to)
-    try:
-        with transaction():
-            folders.move(files, chosen, to)
-    except (Invalid, Conflict) as error:
-        flash(message_of(error), "error")
-    else:
+    if was_done(lambda: folders.move(files, chosen, to)):
         flash(_("They are back"), "done")
     return redirect(url_of(to), 303)
 

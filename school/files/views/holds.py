@@ -10,7 +10,6 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from school.db import transaction
-from school.errors import DomainError
 from school.files import policy, queries
 from school.files.models import HoldTarget, OwnerKind
 from school.files.service import holding
@@ -18,7 +17,7 @@ from school.files.views.blueprint import bp
 from school.permissions import Permission, Person
 from school.tenancy.scope import current_school_id
 from school.web.access import requires, the_person
-from school.web.errors import message_of
+from school.web.notices import was_done
 
 STUDENT = OwnerKind.STUDENT.value
 HOLD = Permission.FILE_HOLD
@@ -98,12 +97,8 @@ def hold_file(file_id: UUID) -> BaseResponse:
 
 
 def _place(kind: HoldTarget, target_id: UUID, back: str) -> BaseResponse:
-    try:
-        with transaction():
-            holding.place_hold(kind, target_id, request.form.get("reason", ""))
-    except DomainError as error:
-        flash(message_of(error), "error")
-    else:
+    reason = request.form.get("reason", "")
+    if was_done(lambda: holding.place_hold(kind, target_id, reason)):
         flash(_("The hold is in place"), "done")
     return redirect(back, 303)
 

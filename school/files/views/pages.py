@@ -47,6 +47,7 @@ from school.web.errors import message_of
 from school.web.formats import moment
 from school.web.forms import show_on_form
 from school.web.headers import POLICY
+from school.web.notices import offer_undo
 
 STUDENT = OwnerKind.STUDENT.value
 
@@ -318,12 +319,9 @@ def archive(file_id: UUID) -> BaseResponse:
     policy.check_archive(the_person(), file)
     with transaction():
         keeping.archive_file(file)
-    message = {
-        "message": _("“%(name)s” is put away", name=file.name),
-        "url": url_for("files.restore", file_id=file.id),
-        "label": None,
-    }
-    flash(message, "undo")  # type: ignore[arg-type]
+    offer_undo(
+        _("“%(name)s” is put away", name=file.name), url_for("files.restore", file_id=file.id)
+    )
     return redirect(url_of(queries.spot_of(file)), 303)
 
 

@@ -8,7 +8,6 @@ from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
-from school.db import transaction
 from school.errors import DomainError, Invalid
 from school.files.forms import RuleForm
 from school.files.service import retention
@@ -18,8 +17,8 @@ from school.files.service.shelf import shelf
 from school.files.views.blueprint import bp
 from school.permissions import Permission
 from school.web.access import requires
-from school.web.errors import message_of
 from school.web.forms import show_on_form
+from school.web.notices import was_done
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +81,7 @@ def save_rule() -> BaseResponse:
         raise Invalid(
             "Type a whole number from 1 to %(most)s, or leave it empty.", most=MOST_VERSIONS
         )
-    try:
-        with transaction():
-            retention.set_rule(_limits(purpose, form), expected_version=form.version.data or 0)
-    except DomainError as error:
-        flash(message_of(error), "error")
-    else:
+    limits, seen = _limits(purpose, form), form.version.data or 0
+    if was_done(lambda: retention.set_rule(limits, expected_version=seen)):
         flash(_("Saved. It is carried out every night."), "done")
     return redirect(url_for("files.retention_rules"), 303)

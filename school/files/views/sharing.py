@@ -25,8 +25,8 @@ from school.files.views.blueprint import bp
 from school.files.views.showing import frame_of, grantee_words, url_of_thing
 from school.permissions import STAFF, Permission, Role
 from school.web.access import requires, the_person
-from school.web.errors import message_of
 from school.web.forms import show_on_form
+from school.web.notices import offer_undo, was_done
 
 SHARE = Permission.FILE_SHARE
 _MADE = "link_made"
@@ -201,12 +201,10 @@ def end_share(share_id: UUID) -> BaseResponse:
     if given.grantee_kind == Grantee.LINK:
         flash(_("The link opens nothing any more"), "done")
     else:
-        message = {
-            "message": _("“%(name)s” is not shared with them any more", name=thing.name),
-            "url": url_for("files.renew_share", share_id=share_id),
-            "label": None,
-        }
-        flash(message, "undo")  # type: ignore[arg-type]
+        offer_undo(
+            _("“%(name)s” is not shared with them any more", name=thing.name),
+            url_for("files.renew_share", share_id=share_id),
+        )
     return redirect(_url("share", thing), 303)
 
 
@@ -215,12 +213,7 @@ def end_share(share_id: UUID) -> BaseResponse:
 def renew_share(share_id: UUID) -> BaseResponse:
     """Undo of taking back."""
     given, thing = _given(share_id)
-    try:
-        with transaction():
-            sharing.renew_share(given)
-    except Invalid as error:
-        flash(message_of(error), "error")
-    else:
+    if was_done(lambda: sharing.renew_share(given)):
         flash(_("“%(name)s” is shared again", name=thing.name), "done")
     return redirect(_url("share", thing), 303)
 

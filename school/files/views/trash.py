@@ -19,6 +19,7 @@ from school.files.views.holds import shown_holds
 from school.files.views.showing import tell_back, url_of
 from school.permissions import Permission
 from school.web.access import requires, the_person
+from school.web.notices import offer_undo
 from school.web.pagination import after_place, in_direction, read_place, take_page
 
 STUDENT = OwnerKind.STUDENT.value
@@ -72,12 +73,10 @@ def put_into_trash(file_id: UUID) -> BaseResponse:
     back = url_of(queries.spot_of(file))
     with transaction():
         trashing.trash_file(file)
-    message = {
-        "message": _("“%(name)s” is in the trash", name=file.name),
-        "url": url_for("files.take_out", file_id=file.id),
-        "label": None,
-    }
-    flash(message, "undo")  # type: ignore[arg-type]
+    offer_undo(
+        _("“%(name)s” is in the trash", name=file.name),
+        url_for("files.take_out", file_id=file.id),
+    )
     return redirect(back, 303)
 
 

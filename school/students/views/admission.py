@@ -22,6 +22,7 @@ from school.students.views.blueprint import students as bp
 from school.students.views.saving import save
 from school.web.access import requires, the_person
 from school.web.forms import Form
+from school.web.notices import offer_undo
 
 SECTIONS: dict[str, type[Form]] = {
     "names": forms.NamesForm,
@@ -159,7 +160,7 @@ def archive(student_id: UUID) -> Response:
         change_set = service.archive_students([student.id])
     undo_url = url_for("history.undo_change_set", change_set_id=change_set.id)
     message = _("%(name)s is archived.", name=words.full_name(student))
-    flash({"message": message, "url": undo_url}, "undo")  # type: ignore[arg-type]
+    offer_undo(message, undo_url)
     return redirect(url_for("students.show", student_id=student.id), 303)
 
 

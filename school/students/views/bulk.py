@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from flask import Response as FlaskResponse
-from flask import flash, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
@@ -32,6 +32,7 @@ from school.students.views.blueprint import students as bp
 from school.students.views.listing import MOST_AT_ONCE, chips_of, filter_of, send_students
 from school.web.access import requires, the_person
 from school.web.forms import show_on_form
+from school.web.notices import offer_undo
 
 _NAMED = 20
 """Students the asking page calls by name."""
@@ -101,7 +102,7 @@ def _asking(students: list[Student]) -> dict[str, Any]:
 
 def _offer_undo(sentence: str, change_set: ChangeSet) -> None:
     undo_url = url_for("history.undo_change_set", change_set_id=change_set.id)
-    flash({"message": sentence, "url": undo_url}, "undo")  # type: ignore[arg-type]
+    offer_undo(sentence, undo_url)
 
 
 def _list_url() -> str:

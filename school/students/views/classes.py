@@ -11,8 +11,6 @@ from werkzeug.wrappers import Response
 
 from school.academics import queries, service
 from school.cache import remember
-from school.db import transaction
-from school.errors import Conflict
 from school.permissions import Permission
 from school.students.forms import ClassForm
 from school.students.queries import count_by_class
@@ -23,8 +21,8 @@ from school.students.views.blueprint import classes as bp
 from school.students.views.saving import save
 from school.tenancy.scope import current_school_id
 from school.web.access import requires, the_person
-from school.web.errors import message_of
 from school.web.formats import tint
+from school.web.notices import offer_undo, was_done
 from school.web.pagination import read_place
 
 CLASS_ROWS = 200
@@ -146,14 +144,8 @@ def edit(class_id: UUID) -> Response | tuple[str, int] | str:
 @requires(Permission.CLASS_EDIT)
 def put_away(class_id: UUID, what: str) -> Response:
     school_class = queries.get_class(class_id)
-    try:
-        with transaction():
-            if what == "archive":
-                archive_class(school_class)
-            else:
-                service.restore_class(school_class)
-    except Conflict as error:
-        flash(message_of(error), "problem")
+    verb = archive_class if what == "archive" else service.restore_class
+    if not was_done(lambda: verb(school_class)):
         return redirect(url_for("classes.show", class_id=class_id), 303)
     name = school_class.name
     if what == "restore":
@@ -161,5 +153,5 @@ def put_away(class_id: UUID, what: str) -> Response:
     else:
         undo_url = url_for("classes.put_away", class_id=class_id, what="restore")
         message = _("Class %(name)s is archived.", name=name)
-        flash({"message": message, "url": undo_url}, "undo")  # type: ignore[arg-type]
+        offer_undo(message, undo_url)
     return redirect(url_for("classes.index"), 303)

@@ -21,6 +21,7 @@ from school.students.views.blueprint import students as bp
 from school.students.views.saving import save
 from school.web.access import requires, the_person
 from school.web.formats import initials, tint
+from school.web.notices import offer_undo
 
 _LINK = ("relationship", "has_custody", "may_be_contacted", "lives_with")
 _GUARDIAN = ("name", "phone", "email", "address", "language")
@@ -197,7 +198,7 @@ def unlink_guardian(student_id: UUID, link_id: UUID) -> Response:
     if person.may(Permission.HISTORY_UNDO):
         event = list_events(student.id, entity="student", limit=1)[0]
         undo_url = url_for("history.undo_event", event_id=event.id)
-        flash({"message": sentence, "url": undo_url}, "undo")  # type: ignore[arg-type]
+        offer_undo(sentence, undo_url)
     else:
         flash(sentence, "done")
     return redirect(_manage_url(student), 303)

@@ -332,21 +332,31 @@ def test_two_at_once_bring_a_piece_once(
     assert_kept(storage, upload_id)
 
 
+class Slow(Faulty):
+    """A store that takes so long to write that `meanwhile` happens first."""
+
+    def __init__(self, real: Any, meanwhile: Callable[[], object]) -> None:
+        super().__init__(real)
+        self.meanwhile = meanwhile
+
+    def put(self, key: str, stream: Any, **more: Any) -> Any:
+        self.meanwhile()
+        return self.real.put(key, stream, **more)
+
+
 def test_a_slow_writer_does_not_overwrite_a_faster_one(
     storage: Any, person: Person, student: Student, put_on_shelf: Callable[[Any], None]
 ) -> None:
     """Its lease ran out while it wrote; somebody else brought the piece meanwhile."""
     upload_id = begin(person, student)
 
-    class Slow(Faulty):
-        def put(self, key: str, stream: Any, **more: Any) -> Any:
-            put_on_shelf(storage)
-            with transaction():
-                db.session.execute(sa.update(Upload).values(lease_until=None))
-            send(person, upload_id, 0, TEXT[:PIECE])
-            return self.real.put(key, stream, **more)
+    def meanwhile() -> None:
+        put_on_shelf(storage)
+        with transaction():
+            db.session.execute(sa.update(Upload).values(lease_until=None))
+        send(person, upload_id, 0, TEXT[:PIECE])
 
-    put_on_shelf(Slow(storage))
+    put_on_shelf(Slow(storage, meanwhile))
     with pytest.raises(arriving.WrongOffset):
         send(person, upload_id, 0, b"other bytes")
     send_all(person, upload_id, start=PIECE)
@@ -360,15 +370,13 @@ def test_given_up_while_a_piece_is_written_nothing_is_left(
     """It lands after everything of the upload was taken away."""
     upload_id = begin(person, student)
 
-    class Slow(Faulty):
-        def put(self, key: str, stream: Any, **more: Any) -> Any:
-            put_on_shelf(storage)
-            with transaction():
-                ending.give_up(person, upload_id)
-            sweep()
-            return self.real.put(key, stream, **more)
+    def meanwhile() -> None:
+        put_on_shelf(storage)
+        with transaction():
+            ending.give_up(person, upload_id)
+        sweep()
 
-    put_on_shelf(Slow(storage))
+    put_on_shelf(Slow(storage, meanwhile))
     with pytest.raises(arriving.WrongOffset):
         send(person, upload_id, 0, TEXT[:PIECE])
     assert {info.key for info in storage.list("part/")} & _seen
