@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     school_quota_mib: int = Field(0, ge=0, description="Space each school has for files, in MiB; a school may be given another. 0: no limit.")
     person_quota_mib: int = Field(0, ge=0, description="Space each person has for the files they send, in MiB. 0: no limit.")
     trash_days: int = Field(30, ge=1, le=3650, description="Days after which what was thrown away is deleted for good.")
+    upload_direct: bool = Field(default=False, description="Let browsers send files straight to the cloud STORAGE_URL names, past this server. The bucket has to allow it: python -m school files cors.")
     max_upload_mib: int = Field(100, ge=1, le=10_240, description="Largest file that may be uploaded, in MiB.")
     embedded_worker: bool = Field(default=True, description="Run background jobs inside the server. False where a worker process of its own runs.")
     accel_redirect: bool = Field(default=False, description="Let nginx send local files (X-Accel-Redirect to /protected-files/).")

@@ -235,6 +235,7 @@ def _find_shelf() -> Shelf:
         school_bytes=settings.school_quota_mib * 1024 * 1024,
         person_bytes=settings.person_quota_mib * 1024 * 1024,
         trash_days=settings.trash_days,
+        sends_direct=settings.upload_direct,
     )
 
 

@@ -63,6 +63,9 @@ _TEACHER = frozenset(
         P.FILE_VIEW,
         P.FILE_UPLOAD,
         P.FILE_SHARE,
+        # Of what is their own: files/policy.py narrows these.
+        P.FILE_ARCHIVE,
+        P.FILE_DELETE,
         P.MEDICAL_VIEW,
     }
 )
@@ -74,8 +77,6 @@ _REGISTRAR = _TEACHER | {
     P.MEDICAL_EDIT,
     P.GUARDIAN_EDIT,
     P.CLASS_EDIT,
-    P.FILE_ARCHIVE,
-    P.FILE_DELETE,
     P.ROSTER_IMPORT,
     P.HISTORY_VIEW,
     P.HISTORY_UNDO,
@@ -101,6 +102,9 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 
 STAFF = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR, Role.TEACHER})
 """Roles of those who work for the school, rather than being of a family."""
+
+OFFICE = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR})
+"""Those of them who keep the school's records."""
 
 PLATFORM_PERMISSIONS: frozenset[Permission] = frozenset(
     {
@@ -152,3 +156,8 @@ class Person:
     def is_staff(self) -> bool:
         """Works for the school, rather than being of a family."""
         return bool(self.roles & STAFF)
+
+    @property
+    def is_office(self) -> bool:
+        """Keeps the school's records."""
+        return bool(self.roles & OFFICE)

@@ -24,6 +24,7 @@ from school.files.service.reconciling import plan_reconcile
 from school.files.service.recounting import plan_count
 from school.files.service.retention import plan_retention
 from school.files.service.scanning import plan_nightly_scan
+from school.files.service.thumbnails.catching_up import plan_missing
 from school.files.service.trashing import plan_purge
 from school.jobs import queue
 from school.mail.service import forget_old_texts
@@ -150,6 +151,7 @@ def keep_house(app: Flask) -> HouseKept:
     in_every_school(plan_count)
     in_every_school(plan_retention)
     in_every_school(plan_purge)
+    in_every_school(plan_missing)
     return HouseKept(
         sweep_sessions(app),
         forget_old_attempts(),

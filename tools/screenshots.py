@@ -27,7 +27,7 @@ SMALL_ROSTER = """Admission No;Surname;Forename;Date of birth;Gender;Class;Guard
 30005;Brown;Keisha;23/01/2014;F;8B;Marcia Brown;+44 7700 900735;marcia.b@example.org
 """
 
-# name → (who, path); a path may hold {student}, {guardian}, {class}, {file}
+# name → (who, path); a path may hold {student}, {guardian}, {class}, {file}, {folder}
 PAGES: dict[str, tuple[str | None, str]] = {
     "sign-in": (None, "/login"),
     "reset": (None, "/reset"),
@@ -55,6 +55,9 @@ PAGES: dict[str, tuple[str | None, str]] = {
     "files-school": ("yusuf.demir", "/files/school"),
     "files-found": ("amara.okafor", "/files?q=re&kind=pdf"),
     "file-share": ("ingrid.solberg", "{file}/share"),
+    "file-history": ("ingrid.solberg", "{file}/history"),
+    "folder": ("ingrid.solberg", "{folder}"),
+    "files-put-away": ("ingrid.solberg", "/files/school?show=archived"),
     "trash": ("ingrid.solberg", "/files/trash"),
     "retention": ("ingrid.solberg", "/files/retention"),
     "holds": ("ingrid.solberg", "/files/holds"),
@@ -97,6 +100,8 @@ def places(page: Page, base: str) -> Iterator[tuple[str, str]]:
         if files.count()
         else student,
     )
+    page.goto(f"{base}/files/school")
+    yield "folder", page.locator("table a[href^='/files/folders/']").first.get_attribute("href") or ""
     page.goto(f"{base}/classes")
     yield (
         "class",

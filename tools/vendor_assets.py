@@ -76,6 +76,10 @@ PACKAGES = (
         ("LICENSE.md", f"{STATIC}/licences/chart.txt"),
     )),
     Package("@kurkle/color", "MIT", (("LICENSE.md", f"{STATIC}/licences/kurkle-color.txt"),)),
+    Package("js-sha256", "MIT", (
+        ("build/sha256.min.js", f"{STATIC}/sha256.min.js"),
+        ("LICENSE.txt", f"{STATIC}/licences/js-sha256.txt"),
+    )),
     Package("@fontsource-variable/inter", "OFL-1.1", (
         *((f"files/inter-{script}-wght-normal.woff2", f"{STATIC}/inter/inter-{script}-wght-normal.woff2")
           for script in INTER_SCRIPTS),

@@ -400,6 +400,7 @@ def upgrade() -> None:
         ),
         sa.Column("trashed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trashed_by_name", sa.String(length=200), nullable=True),
+        sa.Column("trashed_with", sa.Uuid(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -428,6 +429,22 @@ def upgrade() -> None:
         ["school_id", "parent_id", "owner_kind", "owner_id", "sort_name", "id"],
         unique=False,
     )
+    op.create_index(
+        "ix_folder_trashed",
+        "folder",
+        ["school_id", "trashed_at"],
+        unique=False,
+        sqlite_where=sa.text("trashed_at IS NOT NULL"),
+        postgresql_where=sa.text("trashed_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_folder_trashed_with",
+        "folder",
+        ["school_id", "trashed_with"],
+        unique=False,
+        sqlite_where=sa.text("trashed_with IS NOT NULL"),
+        postgresql_where=sa.text("trashed_with IS NOT NULL"),
+    )
     op.create_table(
         "file",
         sa.Column("school_id", sa.Uuid(), nullable=False),
@@ -448,6 +465,7 @@ def upgrade() -> None:
         sa.Column("folder_id", sa.Uuid(), nullable=True),
         sa.Column("trashed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trashed_by_name", sa.String(length=200), nullable=True),
+        sa.Column("trashed_with", sa.Uuid(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -498,6 +516,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("trashed_at IS NOT NULL"),
         postgresql_where=sa.text("trashed_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_file_trashed_with",
+        "file",
+        ["school_id", "trashed_with"],
+        unique=False,
+        sqlite_where=sa.text("trashed_with IS NOT NULL"),
+        postgresql_where=sa.text("trashed_with IS NOT NULL"),
     )
     op.create_table(
         "gender",
@@ -1340,7 +1366,7 @@ def upgrade() -> None:
         sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lifted_by_name", sa.String(length=200), nullable=True),
         sa.CheckConstraint(
-            "target_kind IN ('file', 'student', 'school')",
+            "target_kind IN ('file', 'folder', 'student', 'school')",
             name=op.f("ck_legal_hold_target_kind_known"),
         ),
         sa.CheckConstraint(
@@ -1416,10 +1442,13 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("folder_id", sa.Uuid(), nullable=True),
         sa.Column("replaces_id", sa.Uuid(), nullable=True),
+        sa.Column("replaces_version", sa.Integer(), nullable=True),
+        sa.Column("note", sa.String(length=300), nullable=True),
         sa.Column("purpose", sa.String(length=40), nullable=False),
         sa.Column("filename", sa.String(length=300), nullable=False),
         sa.Column("length_bytes", sa.BigInteger(), nullable=False),
         sa.Column("offset_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("room_bytes", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
@@ -1434,6 +1463,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "length_bytes >= 0 AND offset_bytes BETWEEN 0 AND length_bytes",
             name=op.f("ck_upload_offset_inside"),
+        ),
+        sa.CheckConstraint(
+            "room_bytes BETWEEN 0 AND length_bytes", name=op.f("ck_upload_room_inside")
         ),
         sa.ForeignKeyConstraint(
             ["school_id"],

@@ -12,8 +12,8 @@ from flask import current_app, request, url_for
 from school import clock
 from school.db import db, transaction
 from school.files import policy, queries, schemas
-from school.files.models import File, OwnerKind
-from school.files.service import folders, keeping, links, quotas, trashing, usage
+from school.files.models import File, Folder, OwnerKind
+from school.files.service import folders, keeping, links, quotas, trashing, trashing_folders, usage
 from school.permissions import Permission
 from school.web.access import requires, the_person
 from school.web.api import (
@@ -22,6 +22,7 @@ from school.web.api import (
     check_version,
     conditional,
     find_wanted_version,
+    page_of,
     page_schema,
     place_of,
     sent_file,
@@ -30,7 +31,6 @@ from school.web.api import (
 )
 from school.web.api_fields import PageQuery
 from school.web.idempotency import idempotent, idempotent_upload
-from school.web.pagination import Place
 
 P = Permission
 STUDENT = OwnerKind.STUDENT.value
@@ -53,24 +53,15 @@ def of_student(wanted: Said, student_id: UUID) -> Said:
     """A student's files, the newest change first."""
     person = the_person()
     policy.check_owner(person, STUDENT, student_id, archived=wanted["archived"])
-    place = place_of(wanted["after"], size=2)
-    # The list is read whole (a student has few hundred files at most) and remembered.
-    rows = [
-        row
-        for row in queries.list_files(STUDENT, student_id, archived=wanted["archived"])
-        if policy.may_view_purpose(person, row.purpose)
-        and (place is None or _key(row) < place.values)
-    ]
-    page = rows[: wanted["limit"]]
-    more = len(rows) > len(page)
-    return {
-        "items": [_row(row) for row in page],
-        "next": str(Place(_key(page[-1]))) if more else None,
-    }
-
-
-def _key(row: queries.FileRow) -> tuple[str, str]:
-    return (row.changed_at.isoformat(), str(row.id))
+    page = queries.list_files(
+        STUDENT,
+        student_id,
+        archived=wanted["archived"],
+        closed=policy.closed_to(person),
+        place=place_of(wanted["after"], size=2),
+        size=wanted["limit"],
+    )
+    return page_of(page, [_row(row) for row in page.rows])
 
 
 def _row(row: queries.FileRow) -> Said:
@@ -130,8 +121,11 @@ def make_folder(values: Said, student_id: UUID) -> Said:
     spot = queries.Spot(STUDENT, student_id, values["parent_id"])
     policy.check_fill(the_person(), spot)
     with transaction():
-        made = folders.make_folder(spot, values["name"])
-    return {name: getattr(made, name) for name in schemas.FolderSchema().fields}
+        return _folder(folders.make_folder(spot, values["name"]))
+
+
+def _folder(folder: Folder) -> Said:
+    return {name: getattr(folder, name) for name in schemas.FolderSchema().fields}
 
 
 @files.route("/folders/<uuid:folder_id>/files")
@@ -145,7 +139,39 @@ def in_folder(wanted: Said, folder_id: UUID) -> Said:
     page = queries.list_in(
         spot, closed=standing.closed, place=place_of(wanted["after"], size=2), size=wanted["limit"]
     )
-    return {"items": [_row(row) for row in page.rows], "next": page.after}
+    return page_of(page, [_row(row) for row in page.rows])
+
+
+@files.route("/folders/<uuid:folder_id>/trash", methods=["POST"])
+@requires(P.STUDENT_VIEW, P.FILE_VIEW, P.FILE_UPLOAD)
+@idempotent
+@files.response(204)
+def put_folder_into_trash(folder_id: UUID) -> None:
+    """Put a folder into the trash with all that lies in it.
+
+    Without file:delete only one in which nothing lies.
+    """
+    folder = folders.get_folder(folder_id)
+    policy.check_delete_folder(the_person(), folder)
+    with transaction():
+        trashing_folders.trash_folder(folder)
+
+
+@files.route("/folders/<uuid:folder_id>/trash/restore", methods=["POST"])
+@requires(P.STUDENT_VIEW, P.FILE_VIEW, P.FILE_UPLOAD)
+@idempotent
+@files.response(200, schemas.FolderSchema)
+def take_folder_out(folder_id: UUID) -> Said:
+    """Take a folder out of the trash with all that went there with it.
+
+    It comes back to where it was, or to the nearest place above that is still there; with a number
+    in its name where that is taken by now.
+    """
+    folder = folders.get_folder(folder_id, from_trash=True)
+    policy.check_trashed_folder(the_person(), folder)
+    with transaction():
+        trashing_folders.take_out_folder(folder)
+        return _folder(folder)
 
 
 @files.route("/files/<uuid:file_id>")

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 import sqlalchemy as sa
+from flask import current_app
 
 from school import clock
 from school.accounts.cli import choose_school
@@ -31,6 +32,7 @@ from school.files.service.scanning import scan_waiting
 from school.files.service.sealing import rewrap
 from school.files.service.shelf import shelf
 from school.files.service.sweeping import Swept, sweep
+from school.files.service.uploading.allowing import cors_rules
 from school.tenancy.models import School
 from school.tenancy.scope import school_scope
 
@@ -338,6 +340,14 @@ def _draw_move(books: Books) -> None:
 
 def _silent(_books: Books) -> None:
     return
+
+
+@files.command("cors")
+@click.option("--xml", "as_xml", is_flag=True, help="As S3's XML, for tools that want it.")
+def cors_command(*, as_xml: bool) -> None:
+    """Print what the bucket has to allow so that browsers may send files to it (UPLOAD_DIRECT)."""
+    public_url = current_app.config["SETTINGS"].public_url
+    click.echo(cors_rules(public_url, as_xml=as_xml))
 
 
 @files.command("list")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +88,8 @@ class LinkForm(Form):
     """How long a link opens."""
 
     until = DateField(_("Last day"), validators=[InputRequired(_("Choose the last day."))])
+    # Sent twice, the form makes one link.
+    once = HiddenField(default=partial(token_urlsafe, 16))
 
 
 class ReplaceForm(VersionedForm):
@@ -102,10 +106,13 @@ class PhotoForm(Form):
 
 
 class DirectUploadForm(Form):
-    """What is announced of content that comes by a signed link; whose it is stands beside it."""
+    """What is announced of content that comes by a signed link; whose it is stands beside it.
+
+    Without a `type` it is that of the file's name.
+    """
 
     size = IntegerField(validators=[InputRequired()])
-    type = StringField(validators=[DataRequired()])
+    type = StringField(validators=[Optional()])
     sha256 = StringField(validators=[DataRequired()])
 
 

@@ -12,6 +12,7 @@ from school.files.service.recounting import COUNT, keep_count
 from school.files.service.retention import RETAIN, retain
 from school.files.service.scanning import SCAN, scan_waiting
 from school.files.service.sweeping import sweep
+from school.files.service.thumbnails.catching_up import CATCH_UP, make_missing
 from school.files.service.thumbnails.making import make_thumbnail
 from school.files.service.thumbnails.planning import THUMBNAIL
 from school.files.service.trashing import PURGE, purge
@@ -69,3 +70,9 @@ def finish_upload(*, upload_id: str, wait_s: int) -> dict[str, Any]:
 def thumbnail_picture(*, blob_id: str) -> dict[str, Any]:
     """One picture's thumbnail; run again it finds it made."""
     return {"made": make_thumbnail(UUID(blob_id))}
+
+
+@handler(CATCH_UP)
+def catch_up_thumbnails() -> dict[str, Any]:
+    """One school's pictures without a thumbnail, as many as a night allows."""
+    return asdict(make_missing(tell=lambda part: progress(part, "Making small pictures")))

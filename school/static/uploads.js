@@ -1,9 +1,11 @@
 /* Sending files, one row each: small ones as they are, large ones in pieces that go on after
-   whatever stopped them (tus 1.0: school/files/views/tus.py). Without script the form sends. */
+   whatever stopped them (tus 1.0: school/files/views/tus.py). Where files lie in a cloud that lets
+   us, they go straight to it first (school/files/service/uploading/direct.py). Without script the
+   form sends. */
 (() => {
   "use strict";
 
-  const { all, fill, say, token, typing } = window.schoolhouse;
+  const { all, fill, say, sha256, token, typing } = window.schoolhouse;
   const MIB = 1024 * 1024;
   const LARGE = 8 * MIB;           // and no piece is larger
   const SMALLEST = MIB / 4;
@@ -43,6 +45,17 @@
     request.send(body);
   });
 
+  const fits = (status) => status >= 200 && status < 300;
+
+  /* What is told of a file to come, besides its bytes. */
+  const aboutOf = (form, file) => {
+    const about = { filename: file.name };
+    for (const input of all("input[type=hidden][name], input[data-told]", form)) about[input.name] = input.value;
+    Object.assign(about, JSON.parse(form.dataset.about));
+    delete about.csrf_token;
+    return Object.entries(about).filter(([, value]) => value);
+  };
+
   const hash = async (blob) => {
     // Browsers hash on secure pages only; elsewhere the line's own checks have to do.
     if (!window.crypto?.subtle) return null;
@@ -51,10 +64,13 @@
   const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
   const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-  /* A file on its way in pieces. `tell(what, …)`: "sent" bytes, "away", "checking". */
+  /* A file on its way in pieces, or, at the first try, past us. `tell(what, …)`: "sent" bytes,
+     "away", "checking". */
   class Pieces {
     constructor(file, form, tell, place = null) {
-      Object.assign(this, { file, form, place, offset: 0, size: MIB, isSure: !place, isOld: Boolean(place) });
+      const { direct, directMost } = form.dataset;
+      const straight = !place && file.size && file.size <= Number(directMost) ? direct : null;
+      Object.assign(this, { file, form, place, straight, offset: 0, size: MIB, isSure: !place, isOld: Boolean(place) });
       this.tell = (...what) => { if (!this.signal.aborted) tell(...what); };
     }
 
@@ -82,7 +98,12 @@
       return null;
     }
 
+    /* Once a piece has arrived it is worth a pause. */
+    get canPause() { return !this.straight && !this.isStraight && this.file.size > LARGE; }
+
     step() {
+      if (this.straight) return this.goStraight();
+      if (this.isStraight) return this.finishStraight();
       if (!this.place) return this.begin();
       if (!this.isSure) return this.look();
       return this.offset < this.file.size ? this.send() : this.result();
@@ -90,16 +111,58 @@
 
     ask(method, url, more = {}) { return ask(method, url, { form: this.form, signal: this.signal, ...more }); }
 
+    /* All of it to the cloud, by a link. Whatever goes wrong, it comes in pieces instead. */
+    async goStraight() {
+      const address = this.straight;
+      const link = await this.askForLink(address).catch(() => null);
+      if (!link) { this.straight = null; return { ok: true }; }
+      this.place = link.url;
+      const { "Content-Length": _, ...headers } = link.send.headers;
+      const answer = await ask(link.send.method, link.send.url, {
+        headers, body: this.file, signal: this.signal, patience: 2 * SILENCE_MS,
+        sent: (event) => this.tell("sent", Math.min(event.loaded, this.file.size)),
+      });
+      this.straight = null;
+      if (fits(answer.status)) { this.isStraight = true; return { ok: true }; }
+      return this.leaveStraight();
+    }
+
+    async askForLink(address) {
+      const body = new FormData();
+      for (const [name, value] of aboutOf(this.form, this.file)) body.append(name, value);
+      body.append("size", this.file.size);
+      body.append("sha256", await sha256(this.file, this.signal));
+      const answer = await this.ask("POST", address, { body });
+      return answer.status === 201 ? answer.told : null;
+    }
+
+    /* The room kept for it is given back, so that the pieces find it. */
+    async leaveStraight() {
+      if (this.signal.aborted) return { ok: true };
+      this.isStraight = false;
+      await this.end();
+      return this.forget();
+    }
+
+    async finishStraight() {
+      const answer = await this.ask("POST", `${this.place}/finish`, { patience: 3 * SILENCE_MS });
+      if (fits(answer.status)) {
+        Object.assign(this, { isStraight: false, offset: this.file.size });
+        return { ok: true };
+      }
+      // It said it had come, and it has not.
+      const isLost = answer.status >= 400 && answer.status < 500 && answer.status !== 423;
+      return isLost ? this.leaveStraight() : answer;
+    }
+
     async begin() {
-      const about = { filename: this.file.name };
-      for (const input of all("input[type=hidden][name]", this.form)) about[input.name] = input.value;
-      Object.assign(about, JSON.parse(this.form.dataset.about));
-      delete about.csrf_token;
-      const coded = Object.entries(about).filter(([, value]) => value)
+      const coded = aboutOf(this.form, this.file)
         .map(([name, value]) => `${name} ${base64(new TextEncoder().encode(value))}`).join(",");
       const answer = await this.ask("POST", this.form.dataset.resumable, {
         headers: { ...PROTOCOL, "Upload-Length": this.file.size, "Upload-Metadata": coded },
       });
+      // Somebody changed what it was to replace: trying again would not help.
+      if (answer.status === 409) return { done: true, good: false, text: answer.told.detail };
       if (answer.status !== 201) return answer;
       Object.assign(this, { place: answer.header("Location"), offset: 0, isSure: true });
       return { ok: true };
@@ -110,7 +173,9 @@
       const answer = await this.ask("GET", this.place);
       if (answer.status === 404 || answer.status === 410) return this.forget();
       if (answer.status !== 200) return answer;
-      if (this.isOld && !(await this.isSame(answer.told.pieces))) {
+      // Of what another page announced and nothing has come of, nothing is lost either.
+      const isWorthless = answer.told.state === "open" && answer.told.offset_bytes === 0;
+      if (this.isOld && (isWorthless || !(await this.isSame(answer.told.pieces)))) {
         await this.end();
         return this.forget();
       }
@@ -120,7 +185,7 @@
     }
 
     forget() {
-      Object.assign(this, { place: null, isSure: true, isOld: false, isRefused: false });
+      Object.assign(this, { place: null, isSure: true, isOld: false, isRefused: false, isStraight: false });
       return { ok: true };
     }
 
@@ -190,6 +255,8 @@
   class Whole {
     constructor(file, form, tell) { Object.assign(this, { file, form, tell }); }
 
+    get canPause() { return false; }
+
     async run(signal) {
       const { form, file } = this;
       const body = new FormData();
@@ -199,7 +266,7 @@
         form, body, signal, patience: 3 * SILENCE_MS, sent: (event) => this.tell("sent", event.loaded / event.total * file.size),
       });
       if (signal.aborted) return null;
-      const good = answer.status >= 200 && answer.status < 300;
+      const good = fits(answer.status);
       const words = form.dataset;
       const reason = { 0: words.wordsLost, 413: words.wordsLarge }[answer.status];
       return { good, text: good ? null : answer.told.detail ?? reason };
@@ -223,7 +290,7 @@
     const part = (name) => row.querySelector(`[data-${name}]`);
     const [state, pause, cancel, again] = ["says", "pause", "cancel", "again"].map(part);
     const bar = row.querySelector("progress");
-    const isLarge = file.size > LARGE && words.resumable;
+    const inPieces = words.resumable && (file.size > LARGE || Boolean(words.direct) || form.hasAttribute("data-upload-one"));
     let stop = null;
     let began = null;
     let told = 0;
@@ -237,6 +304,7 @@
     const moved = (bytes) => {
       const at = performance.now();
       began ??= { at, bytes };
+      pause.hidden = !way.canPause;
       const percent = Math.floor(bytes / Math.max(file.size, 1) * 100);
       const pieces = [`${percent}%`, fill(words.wordsOf, { sent: mb(bytes), all: mb(file.size) })];
       const speed = (bytes - began.bytes) / Math.max(at - began.at, 1) * 1000;
@@ -256,7 +324,7 @@
       if (state.textContent !== text) say(`${file.name}: ${text}`);
       show(text);
     };
-    const way = isLarge ? new Pieces(file, form, tell, place) : new Whole(file, form, tell);
+    const way = inPieces ? new Pieces(file, form, tell, place) : new Whole(file, form, tell);
 
     const end = (good, text) => {
       show(text);
@@ -289,9 +357,9 @@
       state.classList.remove("err");
       bar.hidden = cancel.hidden = false;
       again.hidden = true;
-      pause.hidden = !isLarge;
+      pause.hidden = !way.canPause;
       delete row.dataset.state;
-      if (isLarge) way.isSure = !way.place;
+      if (inPieces) way.isSure = !way.place;
       show(words.wordsWaiting);
       slot.queue(go);
     };
@@ -336,6 +404,48 @@
     lineUp();
   };
 
+  /* One file that replaces another: sent with the form's button, its row in place of the button. */
+  const setUpOne = (form) => {
+    const field = form.querySelector("input[type=file]");
+    const list = form.parentElement.querySelector("[data-uploads]");
+    const button = form.querySelector("[type=submit]");
+    const slot = {
+      queue: (go) => { button.hidden = true; go(); },
+      leave: () => {},
+      free: () => {},
+      end: (good) => {
+        if (good) location.assign(form.dataset.done); else button.hidden = false;
+      },
+    };
+    form.addEventListener("submit", (event) => {
+      const [file] = field.files;
+      if (!file) return;
+      event.preventDefault();
+      const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
+      const begun = unfinishedOf(list, file);
+      list.replaceChildren(row);
+      list.hidden = false;
+      begin(form, row, file, begun?.dataset.url, slot);
+    });
+    watchAll(form, list, () => location.assign(form.dataset.done));
+  };
+
+  /* The server drops characters nobody sees. */
+  const bare = (name) => name.replace(/[\p{Cc}\p{Cf}]/gu, "");
+  const unfinishedOf = (list, file) => all("[data-unfinished]", list)
+    .find(({ dataset }) => bare(dataset.name) === bare(file.name) && Number(dataset.size) === file.size);
+
+  /* What another page left: those being checked tell by themselves what became of them. */
+  const watchAll = (form, list, kept) => {
+    for (const row of all("[data-unfinished][data-checking]", list)) {
+      watch(form, row.dataset.url).then(({ state, detail }) => {
+        if (state === "kept") { row.dataset.state = "done"; kept(); return; }
+        row.querySelector("[data-says]").textContent = detail ?? form.dataset.wordsFailed;
+        row.querySelector("progress").hidden = true;
+      });
+    }
+  };
+
   const setUp = (form) => {
     const field = form.querySelector("input[type=file]");
     const list = form.parentElement.querySelector("[data-uploads]");
@@ -371,27 +481,17 @@
       };
       return slot;
     };
-    /* The server drops characters nobody sees. */
-    const bare = (name) => name.replace(/[\p{Cc}\p{Cf}]/gu, "");
     const take = (files) => {
       for (const file of files) {
         const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
-        const begun = all("[data-unfinished]", list)
-          .find(({ dataset }) => bare(dataset.name) === bare(file.name) && Number(dataset.size) === file.size);
+        const begun = unfinishedOf(list, file);
         if (begun) begun.replaceWith(row); else list.append(row);
         begin(form, row, file, begun?.dataset.url, newSlot());
       }
       tidy();
     };
 
-    /* What another page left: those being checked tell by themselves what became of them. */
-    for (const row of all("[data-unfinished][data-checking]", list)) {
-      watch(form, row.dataset.url).then(({ state, detail }) => {
-        if (state === "kept") { row.dataset.state = "done"; refresh(); return; }
-        row.querySelector("[data-says]").textContent = detail ?? form.dataset.wordsFailed;
-        row.querySelector("progress").hidden = true;
-      });
-    }
+    watchAll(form, list, refresh);
 
     field.addEventListener("change", () => {
       if (form.hasAttribute("data-upload-list")) { take([...field.files]); field.value = ""; } else form.requestSubmit();
@@ -419,7 +519,7 @@
   const find = () => {
     for (const form of all("[data-upload]:not([data-ready])")) {
       form.dataset.ready = "";
-      setUp(form);
+      if (form.hasAttribute("data-upload-one")) setUpOne(form); else setUp(form);
     }
   };
   document.addEventListener("htmx:after:settle", find);

@@ -35,7 +35,7 @@ from school.storage.protocol import (
     ObjectInfo,
     SignedRequest,
 )
-from school.storage.signing import expiry
+from school.storage.signing import expiry, origin_of
 
 _KINDS: dict[int, type[errors.StorageError]] = {
     401: errors.Denied, 403: errors.Denied, 404: errors.NotFound, 412: errors.AlreadyExists,
@@ -54,6 +54,9 @@ _TRANSLATED = (
 # again within a second; one time-out is the end of it. Writes are never tried again: the second
 # try would meet the first one's object.
 _RETRY = DEFAULT_RETRY.with_delay(initial=0.1, maximum=0.4).with_timeout(1.0)
+
+
+GOOGLE = "https://storage.googleapis.com"
 
 
 class GcsStorage:
@@ -258,6 +261,9 @@ class GcsStorage:
             {**headers, "Content-Type": content_type, "Content-Length": str(size)},
             expiry(expires),
         )
+
+    def upload_origin(self) -> str | None:
+        return origin_of(self._endpoint_url or GOOGLE)
 
     def _sign(self, key: str, method: str, expires: timedelta, **more: Any) -> str:
         endpoint = {"api_access_endpoint": self._endpoint_url} if self._endpoint_url else {}

@@ -118,6 +118,9 @@ class HybridStorage:
             key, expires=expires, size=size, content_type=content_type, sha256=sha256
         )
 
+    def upload_origin(self) -> str | None:
+        return self._primary.upload_origin()
+
     def local_path(self, key: str) -> Path | None:
         return self._primary.local_path(key)
 

@@ -206,6 +206,9 @@ class LocalStorage:
             claim.expires_at,
         )
 
+    def upload_origin(self) -> str | None:
+        return None
+
     def local_path(self, key: str) -> Path | None:
         path = self._path(key)
         return path if path.is_file() else None

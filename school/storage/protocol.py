@@ -19,6 +19,8 @@ from typing import BinaryIO, Protocol
 
 BLOCK_BYTES = 1024 * 1024
 PART_BYTES = 8 * 1024 * 1024
+MOST_PUT_BYTES = 5 * 1024**3
+"""So much one request may bring to any of the clouds; S3 takes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,10 @@ class StorageProvider(Protocol):
         S3 signs type, length, sha256 and If-None-Match; GCS signs type, length and
         if-generation-match (it knows no sha256: read again afterwards).
         """
+
+    def upload_origin(self) -> str | None:
+        """Where links of `presign_put` lead, as browsers name it (https://host:port); None: to us.
+        Raises Denied."""
 
     def local_path(self, key: str) -> Path | None:
         """Where the bytes lie on this machine, for a web server to send; None elsewhere."""

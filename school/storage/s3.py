@@ -35,7 +35,7 @@ from school.storage.protocol import (
     ObjectInfo,
     SignedRequest,
 )
-from school.storage.signing import expiry
+from school.storage.signing import expiry, origin_of
 
 _CODES: dict[str, type[errors.StorageError]] = {
     "404": errors.NotFound, "NoSuchKey": errors.NotFound, "NotFound": errors.NotFound,
@@ -96,6 +96,7 @@ class S3Storage:
             "region_name": region or "us-east-1",
             **(credentials or {}),
         }
+        self._origin: str | None = None
         self._probers: dict[float, Any] = {}
         self._client: Any = self._connect(connect_timeout_s, read_timeout_s, attempts=2)
         # What makes an object is tried once: the second try would meet the first one's object
@@ -348,6 +349,13 @@ class S3Storage:
             "If-None-Match": "*",
         }
         return SignedRequest("PUT", url, headers, expiry(expires))
+
+    def upload_origin(self) -> str | None:
+        # Bucket and region decide the host; whoever signs knows it without asking anybody.
+        if self._origin is None:
+            url = self._sign("put_object", "origin", timedelta(minutes=1))
+            self._origin = origin_of(url)
+        return self._origin
 
     def _sign(self, act: str, key: str, expires: timedelta, **bound: Any) -> str:
         params = {"Bucket": self._bucket, "Key": self._full(key), **bound}

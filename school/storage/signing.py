@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from itsdangerous import BadData, URLSafeSerializer
 from itsdangerous.encoding import base64_decode, base64_encode
@@ -106,6 +107,12 @@ def _is_canonical(token: str) -> bool:
     would have many spellings, and a changed link would still open."""
     signature = token.rpartition(".")[2]
     return base64_encode(base64_decode(signature)).decode() == signature
+
+
+def origin_of(url: str) -> str:
+    """'https://host:port' of an address, as browsers name where it leads."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def expiry(lifetime: timedelta) -> datetime:

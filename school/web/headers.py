@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, after_this_request, request
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
     "connect-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; manifest-src 'self'"
 )
+
+
+def allow_connections_to(origin: str) -> None:
+    """The page that is being made may also send to this origin."""
+
+    @after_this_request
+    def _allow(response: Response) -> Response:
+        policy = response.headers.get("Content-Security-Policy", POLICY)
+        response.headers["Content-Security-Policy"] = policy.replace(
+            "connect-src 'self'", f"connect-src 'self' {origin}"
+        )
+        return response
 
 
 def init_headers(app: Flask, *, https: bool) -> None:

@@ -41,7 +41,6 @@ __all__ = ["program"]
 FEW = 6
 ALLOWED = {
     "/students/<uuid:student_id>": 10,
-    "/students/<uuid:student_id>/files": 8,
     "/students/<uuid:student_id>/history": 7,
     "/students/export.<any(csv, xlsx):kind>": 8,
 }

@@ -1,4 +1,4 @@
-"""A folder is made, filled, moved, shared with a colleague who opens it, and taken back."""
+"""A folder is made, filled, shared with a colleague who opens it, taken back, and deleted."""
 
 from __future__ import annotations
 
@@ -64,3 +64,14 @@ def test_a_folder_is_shared_and_taken_back(
     expect(page.get_by_text("is not shared with them any more")).to_be_visible()
     answer = other.goto(place)
     assert answer is not None and answer.status == 404
+
+    # A teacher's own folder goes with what lies in it, and the bar brings it back.
+    page.goto(place)
+    page.get_by_label("More: rename, move, history, delete").press("Enter")
+    page.get_by_role("button", name="Delete the folder").press("Enter")
+    expect(page.get_by_text(f"“{name}” is in the trash, and 1 file with it")).to_be_visible()
+    expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.get_by_text(f"“{name}” is back")).to_be_visible()
+    page.goto(place)
+    expect(page.get_by_role("link", name="Letter.txt", exact=True)).to_be_visible()

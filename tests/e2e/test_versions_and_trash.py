@@ -29,7 +29,7 @@ def test_nothing_of_a_file_is_lost(
     page.get_by_role("button", name="Bring back Version 1").click()
     expect(page.get_by_text("Version 1, brought back")).to_be_visible()
 
-    page.get_by_label("More: delete").click()
+    page.get_by_label("More: history, delete").click()
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_role("link", name=NAME)).to_have_count(0)
     page.goto(files)

@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
-from school.db import transaction
+from school.db import new_id, transaction
 from school.files import queries
-from school.files.models import HolderKind, HoldTarget
+from school.files.models import File, FileVersion, HolderKind, HoldTarget
 from school.files.service import holding, keeping, quotas
 from school.permissions import Permission, Role
 from school.students.queries import get_student
@@ -151,6 +152,41 @@ def test_files_are_listed_page_by_page(app: Flask, program: Make, folder: str) -
         if after is None:
             break
     assert seen == [f"File {number}.pdf" for number in (4, 3, 2, 1, 0)]
+
+
+def test_a_long_list_of_files_is_listed_to_its_end(
+    program: Make, school: School, file_at: Any
+) -> None:
+    family, file_id = file_at(school)
+    with school_scope(school.id), transaction() as session:
+        first = session.scalars(sa.select(FileVersion)).one()
+        for number in range(520):
+            file = File(
+                id=new_id(),
+                owner_kind="student",
+                owner_id=UUID(family.student_id),
+                purpose="document",
+                name=f"{number}.pdf",
+                size_bytes=1,
+            )
+            session.add(file)
+            session.add(
+                FileVersion(
+                    file_id=file.id,
+                    number=1,
+                    name=file.name,
+                    blob_id=first.blob_id,
+                    created_by_name="Office",
+                )
+            )
+    call, seen, after = program(), [], None
+    while after is not None or not seen:
+        page = call.get(
+            f"/students/{family.student_id}/files", query_string={"limit": 200, "after": after}
+        ).json
+        seen += [one["id"] for one in page["items"]]
+        after = page["next"]
+    assert len(set(seen)) == len(seen) == 521 and file_id in seen
 
 
 def test_a_page_of_files_costs_the_same_for_one_and_for_fifty(
@@ -362,7 +398,7 @@ def test_a_program_without_the_right_to_delete_finds_nothing_in_the_trash(
     assert program().post(f"/files/{file_id}/trash").status_code == 204
 
     assert teacher.get(f"/files/{file_id}").status_code == 404
-    assert teacher.post(f"/files/{file_id}/trash/restore").status_code == 403
+    assert teacher.post(f"/files/{file_id}/trash/restore").status_code == 404
 
 
 def test_a_held_file_is_not_deleted_by_a_program(

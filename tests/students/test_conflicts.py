@@ -7,6 +7,7 @@ import re
 import pytest
 
 from school.academics.queries import get_class
+from school.audit.actor import Actor, acting_as
 from school.db import db, transaction
 from school.permissions import Role
 from school.students import queries, service
@@ -70,6 +71,23 @@ def test_only_what_both_changed_is_asked_and_nothing_is_chosen_beforehand(office
     assert all("required" in one and "checked" not in one for one in radios)
     save(office, path, 303, **carried(shown, path), town="Ashcombe")
     assert contact_of(student) == ("Ashcombe", "4 Mill Lane", "2")
+
+
+def test_the_page_names_the_student_and_who_changed_what(office, page, in_school):
+    student = make_student(given_name="Zofia", family_name="Dąbrowska", town="Kelby", phone="1")
+    path = f"/students/{student.id}/edit/contact"
+    mine = opened(page, office, path)
+    with acting_as(Actor(name="Grace Kim")), transaction():
+        service.edit_student(student, version=1, town="Marston")
+    shown = read_page(save(office, path, 409, **mine, **CONTACT | {"town": "Ashcombe"}), status=409)
+    assert shown.h1 == "Grace Kim changed Zofia Dąbrowska while you were writing"
+    assert "Marston" in shown.text and "Grace Kim ·" in shown.text
+    with acting_as(Actor(name="Amara Okafor")), transaction():
+        service.edit_student(queries.get_student(student.id), version=2, phone="2")
+    both = CONTACT | {"town": "Ashcombe", "phone": "3"}
+    shown = read_page(save(office, path, 409, **mine, **both), status=409)
+    assert shown.h1 == "Somebody else changed Zofia Dąbrowska while you were writing"
+    assert "Grace Kim ·" in shown.text and "Amara Okafor ·" in shown.text
 
 
 def test_another_section_is_no_conflict(office, page, in_school):

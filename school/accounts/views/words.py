@@ -87,6 +87,8 @@ MANY_OF: dict[Role, Any] = {
     Role.STUDENT: lazy_gettext("students"),
 }
 ONLY: dict[tuple[Role, Permission], Any] = {
+    (Role.TEACHER, P.FILE_ARCHIVE): lazy_gettext("only their own"),
+    (Role.TEACHER, P.FILE_DELETE): lazy_gettext("only their own"),
     (Role.GUARDIAN, P.STUDENT_VIEW): lazy_gettext("only their own children"),
     (Role.GUARDIAN, P.MEDICAL_VIEW): lazy_gettext("only of their own children"),
     (Role.GUARDIAN, P.FILE_VIEW): lazy_gettext(
@@ -96,7 +98,7 @@ ONLY: dict[tuple[Role, Permission], Any] = {
     (Role.STUDENT, P.STUDENT_VIEW): lazy_gettext("only themselves"),
     (Role.STUDENT, P.FILE_VIEW): lazy_gettext("only their own, and what is shared with them"),
 }
-"""How families' rights are narrowed by the pages themselves (students/policy.py)."""
+"""How rights are narrowed by the pages themselves (policy.py of students and of files)."""
 
 
 def act(permission: Permission) -> str:

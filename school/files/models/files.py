@@ -57,6 +57,23 @@ class Named:
         return name
 
 
+def _trash_indexes(table: str) -> list[sa.Index]:
+    """What lies in the trash: the oldest first, and all that went there with one folder."""
+    found = []
+    for suffix, column in (("trashed", "trashed_at"), ("trashed_with", "trashed_with")):
+        is_there = sa.text(f"{column} IS NOT NULL")
+        found.append(
+            sa.Index(
+                f"ix_{table}_{suffix}",
+                "school_id",
+                column,
+                sqlite_where=is_there,
+                postgresql_where=is_there,
+            )
+        )
+    return found
+
+
 class Folder(Named, TenantEntity, Versioned, Timestamps, Base):
     """A folder of one owner. Two of one name never lie side by side (its service sees to it)."""
 
@@ -74,6 +91,7 @@ class Folder(Named, TenantEntity, Versioned, Timestamps, Base):
             "sort_name",
             "id",
         ),
+        *_trash_indexes("folder"),
     )
 
     owner_kind: Mapped[str] = mapped_column(sa.String(16))
@@ -82,6 +100,8 @@ class Folder(Named, TenantEntity, Versioned, Timestamps, Base):
     parent_id: Mapped[UUID | None]
     trashed_at: Mapped[datetime | None]
     trashed_by_name: Mapped[str | None] = mapped_column(sa.String(200))
+    # The folder above that was deleted and took this one along; None: deleted by itself.
+    trashed_with: Mapped[UUID | None]
 
 
 _IN_FOLDER = ("school_id", "folder_id", "owner_kind", "owner_id")
@@ -100,13 +120,7 @@ class File(Named, TenantEntity, Versioned, Timestamps, Base):
         sa.Index("ix_file_folder", *_IN_FOLDER, "sort_name", "id"),
         sa.Index("ix_file_folder_changed", *_IN_FOLDER, "changed_at", "id"),
         sa.Index("ix_file_folder_size", *_IN_FOLDER, "size_bytes", "id"),
-        sa.Index(
-            "ix_file_trashed",
-            "school_id",
-            "trashed_at",
-            sqlite_where=sa.text("trashed_at IS NOT NULL"),
-            postgresql_where=sa.text("trashed_at IS NOT NULL"),
-        ),
+        *_trash_indexes("file"),
     )
 
     owner_kind: Mapped[str] = mapped_column(sa.String(16))
@@ -124,6 +138,8 @@ class File(Named, TenantEntity, Versioned, Timestamps, Base):
     # Put away stays for good; in the trash it is deleted after a while.
     trashed_at: Mapped[datetime | None]
     trashed_by_name: Mapped[str | None] = mapped_column(sa.String(200))
+    # The deleted folder it went along with; None: deleted by itself.
+    trashed_with: Mapped[UUID | None]
 
 
 class FileVersion(TenantEntity, Base):

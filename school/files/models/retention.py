@@ -35,6 +35,7 @@ class RetentionRule(TenantEntity, Versioned, Timestamps, Base):
 
 class HoldTarget(StrEnum):
     FILE = "file"
+    FOLDER = "folder"
     STUDENT = "student"
     SCHOOL = "school"
 

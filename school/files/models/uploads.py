@@ -26,6 +26,10 @@ class UploadState(StrEnum):
 UNDER_WAY = (UploadState.OPEN, UploadState.FINISHING)
 
 
+def _whole_length(context: Any) -> int:
+    return int(context.get_current_parameters()["length_bytes"])
+
+
 class Upload(TenantEntity, Timestamps, Base):
     """A file on its way in over the tus protocol (https://tus.io/protocols/resumable-upload)."""
 
@@ -35,6 +39,7 @@ class Upload(TenantEntity, Timestamps, Base):
         sa.CheckConstraint(
             "length_bytes >= 0 AND offset_bytes BETWEEN 0 AND length_bytes", name="offset_inside"
         ),
+        sa.CheckConstraint("room_bytes BETWEEN 0 AND length_bytes", name="room_inside"),
         sa.Index("ix_upload_user", "school_id", "user_id", "state"),
         sa.Index("ix_upload_expires", "school_id", "state", "expires_at"),
     )
@@ -45,10 +50,16 @@ class Upload(TenantEntity, Timestamps, Base):
     folder_id: Mapped[UUID | None]
     # The file it is a new version of, where it was sent for that.
     replaces_id: Mapped[UUID | None]
+    # `File.version` as it was seen: whoever changed it since is not overwritten.
+    replaces_version: Mapped[int | None]
+    note: Mapped[str | None] = mapped_column(sa.String(300))
     purpose: Mapped[str] = mapped_column(sa.String(40))
     filename: Mapped[str] = mapped_column(sa.String(300))
     length_bytes: Mapped[int] = mapped_column(sa.BigInteger)
     offset_bytes: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    # What it counts for in the space of the school and the person: all that is announced, or, when
+    # nobody goes on with it, what has arrived.
+    room_bytes: Mapped[int] = mapped_column(sa.BigInteger, default=_whole_length)
     state: Mapped[str] = mapped_column(sa.String(16), default=UploadState.OPEN)
     expires_at: Mapped[datetime]
     # While one request is writing to it no other may.

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from school import cache
 from school.db import db
 from school.files.models import (
     Blob,
@@ -20,11 +19,10 @@ from school.files.models import (
     FileVersion,
 )
 from school.files.queries.current import with_current
-from school.files.queries.limits import MOST_LISTED, PHOTO
-from school.files.queries.places import Spot, lies_in
+from school.files.queries.limits import PHOTO
+from school.files.queries.places import Spot, below, lies_in
 from school.files.queries.shares import is_shared
 from school.search.words import fold
-from school.tenancy.scope import current_school_id
 from school.web.pagination import PAGE_ROWS, Page, Place, after_place, in_direction, take_page
 
 
@@ -49,31 +47,23 @@ class FileRow:
     folder_id: UUID | None = None
 
 
-def list_files(owner_kind: str, owner_id: UUID, *, archived: bool = False) -> list[FileRow]:
-    """The owner's files without photos, the newest change first; remembered until one changes."""
-    rows = cache.remember(
-        current_school_id(),
-        "files",
-        f"{owner_kind}:{owner_id}:{int(archived)}",
-        lambda: [_as_json(row) for row in _read_files(owner_kind, owner_id, archived=archived)],
+def list_files(
+    owner_kind: str,
+    owner_id: UUID,
+    *,
+    archived: bool = False,
+    closed: Collection[str] = (),
+    place: Place | None = None,
+    size: int = PAGE_ROWS,
+) -> Page[FileRow]:
+    """All of the owner's files, in whatever folder, without photos and without these purposes: the
+    newest change first, a page at a time."""
+    wanted = sa.and_(
+        File.owner_kind == owner_kind,
+        File.owner_id == owner_id,
+        File.archived_at.is_not(None) if archived else File.archived_at.is_(None),
     )
-    return [_as_row(row) for row in rows]
-
-
-def _read_files(owner_kind: str, owner_id: UUID, *, archived: bool) -> Sequence[Any]:
-    put_away = File.archived_at.is_not(None) if archived else File.archived_at.is_(None)
-    return db.session.execute(
-        _current()
-        .where(
-            File.owner_kind == owner_kind,
-            File.owner_id == owner_id,
-            File.purpose != PHOTO,
-            File.trashed_at.is_(None),
-            put_away,
-        )
-        .order_by(FileVersion.created_at.desc(), File.id.desc())
-        .limit(MOST_LISTED)
-    ).all()
+    return _list(wanted, closed, by="changed", descending=True, place=place, size=size)
 
 
 def _current() -> Any:
@@ -105,27 +95,6 @@ def _has_thumbnail() -> sa.Label[bool]:
     return made.exists().label("has_thumbnail")
 
 
-def _as_json(row: Any) -> dict[str, Any]:
-    return {
-        **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name begins with an underscore
-        "id": str(row.id),
-        "changed_at": row.changed_at.isoformat(),
-        "archived_at": row.archived_at.isoformat() if row.archived_at else None,
-    }
-
-
-def _as_row(values: dict[str, Any]) -> FileRow:
-    archived_at = values["archived_at"]
-    return FileRow(
-        **{
-            **values,
-            "id": UUID(values["id"]),
-            "changed_at": datetime.fromisoformat(values["changed_at"]),
-            "archived_at": datetime.fromisoformat(archived_at) if archived_at else None,
-        }
-    )
-
-
 def list_all_files(*, limit: int = 1000) -> Sequence[Any]:
     """The school's files outside the trash, for the command line: rows like FileRow, with owner."""
     return db.session.execute(
@@ -151,11 +120,43 @@ def list_in(
     size: int = PAGE_ROWS,
 ) -> Page[FileRow]:
     """The files of a place without photos and without these purposes, a page at a time."""
+    wanted = sa.and_(*lies_in(File, spot), File.archived_at.is_(None))
+    return _list(wanted, closed, by=by, descending=descending, place=place, size=size)
+
+
+def list_put_away(
+    spot: Spot,
+    *,
+    closed: Collection[str] = (),
+    by: str = "name",
+    descending: bool = False,
+    place: Place | None = None,
+) -> Page[FileRow]:
+    """What was put away of a place and of all folders in it, as `list_in`."""
+    wanted = sa.and_(
+        File.owner_kind == spot.owner_kind,
+        File.owner_id == spot.owner_id,
+        File.archived_at.is_not(None),
+        File.folder_id.in_(sa.select(below([spot.folder_id]).c.id))
+        if spot.folder_id
+        else sa.true(),
+    )
+    return _list(wanted, closed, by=by, descending=descending, place=place, size=PAGE_ROWS)
+
+
+def _list(
+    wanted: sa.ColumnElement[bool],
+    closed: Collection[str],
+    *,
+    by: str,
+    descending: bool,
+    place: Place | None,
+    size: int,
+) -> Page[FileRow]:
     columns = (SORTS[by], File.id)
     order = in_direction(columns, place, descending=descending)
     conditions = [
-        *lies_in(File, spot),
-        File.archived_at.is_(None),
+        wanted,
         File.trashed_at.is_(None),
         File.purpose.not_in([*closed, PHOTO]),
         after_place(columns, place, descending=descending),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -51,6 +51,12 @@ def spot_of(thing: File | Folder) -> Spot:
 def trail_to(folder_id: UUID) -> list[Folder]:
     """The folder and all it lies in, the outermost first; none when it is not there, or when
     one of them lies in the trash."""
+    trail = way_to(folder_id)
+    return [] if any(folder.trashed_at for folder in trail) else trail
+
+
+def way_to(folder_id: UUID) -> list[Folder]:
+    """The folder and all it lies in, the outermost first, those in the trash too."""
     way = (
         sa.select(Folder.id, Folder.parent_id, sa.literal(0).label("step"))
         .where(Folder.id == folder_id, Folder.school_id == current_school_id())
@@ -64,7 +70,7 @@ def trail_to(folder_id: UUID) -> list[Folder]:
             way.c.step < DEEPEST,
         )
     )
-    trail = list(
+    return list(
         db.session.scalars(
             sa.select(Folder)
             .join(way, way.c.id == Folder.id)
@@ -72,7 +78,6 @@ def trail_to(folder_id: UUID) -> list[Folder]:
             .execution_options(populate_existing=True)
         )
     )
-    return [] if any(folder.trashed_at for folder in trail) else trail
 
 
 def below(folder_ids: Any, *, with_trash: bool = False) -> sa.CTE:
@@ -81,7 +86,7 @@ def below(folder_ids: Any, *, with_trash: bool = False) -> sa.CTE:
     tree = (
         sa.select(Folder.id)
         .where(Folder.id.in_(folder_ids), kept, Folder.school_id == current_school_id())
-        .cte("tree", recursive=True)
+        .cte(recursive=True)  # without a name: one statement may look below several
     )
     inner = aliased(Folder)
     return tree.union(
@@ -91,6 +96,23 @@ def below(folder_ids: Any, *, with_trash: bool = False) -> sa.CTE:
             sa.true() if with_trash else inner.trashed_at.is_(None),
         )
     )
+
+
+def is_empty(folder_id: UUID) -> bool:
+    """Nothing lies in this folder, nothing put away or deleted from it either."""
+    here = (
+        sa.select(File.id).where(File.folder_id == folder_id),
+        sa.select(Folder.id).where(Folder.parent_id == folder_id),
+    )
+    return all(db.session.scalar(one.limit(1)) is None for one in here)
+
+
+def has_purpose(folder_id: UUID, purposes: Collection[str]) -> bool:
+    """Whether a file kept for one of these purposes lies in this folder or below it, the trash
+    included."""
+    tree = sa.select(below([folder_id], with_trash=True).c.id)
+    found = sa.select(File.id).where(File.folder_id.in_(tree), File.purpose.in_(purposes))
+    return db.session.scalar(found.limit(1)) is not None
 
 
 class FolderRow(NamedTuple):

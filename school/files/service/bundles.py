@@ -88,7 +88,9 @@ def gather(
     closed = standing_in(person, spot).closed
     if len(ids or ()) + len(folder_ids) > MOST_FILES:
         raise _too_large()
-    tree = [] if archived else _tree(spot, None if ids is None else folder_ids)
+    is_all = ids is None or archived
+    # What was put away of all folders of an owner stands in one list.
+    tree = [] if archived and not folder_id else _tree(spot, None if is_all else folder_ids)
     stored = list_stored(
         owner_kind,
         owner_id,
@@ -104,7 +106,7 @@ def gather(
         for one in stored
         if may_view_beside(person, one.file)
         and one.file.purpose not in closed
-        and (archived or one.file.folder_id in here)
+        and ((archived and not folder_id) or one.file.folder_id in here)
     ]
     if not set(ids or ()) <= {one.file.id for one in seen}:
         raise file_gone()

@@ -6,7 +6,7 @@ falls through to whichever place has the object.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import BinaryIO, NamedTuple, cast
 from uuid import UUID
@@ -14,8 +14,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from school.db import db, take_turn, transaction
-from school.files.models import Blob, BlobLocation, BlobState, LocationState
+from school.db import db, take_turn, take_write_lock, transaction
+from school.files.models import Blob, BlobLocation, BlobState, LocationState, StorageTask
 from school.files.service.moving.following import MovingStorage
 from school.files.service.outbox import (
     AT_ONCE,
@@ -105,8 +105,7 @@ def _without_copy(primary: str, name: str, behind: str) -> list[tuple[UUID, str]
 
 def carry_out(task: Task, target: StorageProvider) -> int:
     """Copy one object over and note that it lies there. Returns its bytes. Raises StorageError."""
-    copied = _facts(task)
-    db.session.rollback()  # no transaction stays open while the provider is asked
+    copied = find_wanted(task.provider, [task.key]).get(task.key)
     etag = None
     if copied is not None:
         etag = put_copy(target, task.key, copied)
@@ -159,10 +158,35 @@ def mark_present(blob_id: UUID, provider: str, etag: str | None) -> None:
     )
 
 
-def _facts(task: Task) -> Copied | None:
-    """None when the copy is wanted no more."""
-    row = db.session.execute(
+def note_copies(provider: str, etags: Mapping[str, str | None], *, done: Collection[str]) -> None:
+    """In the caller's transaction: these keys lie there (`etags`), and the tasks `done` are over.
+    What `mark_present` and `forget` do for one."""
+    take_write_lock(db.session())
+    rows = db.session.scalars(
+        sa.select(BlobLocation)
+        .where(BlobLocation.provider == provider, BlobLocation.key.in_(list(etags)))
+        .where(BlobLocation.state == LocationState.WRITING)
+        .order_by(BlobLocation.key)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for row in rows:
+        row.state, row.etag = LocationState.PRESENT, etags[row.key]
+        row.verified_at = row.created_at
+    db.session.flush()
+    db.session.execute(
+        sa.delete(StorageTask)
+        .where(StorageTask.operation == COPY, StorageTask.provider == provider)
+        .where(StorageTask.key.in_(list(done)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def find_wanted(provider: str, keys: Collection[str]) -> dict[str, Copied]:
+    """What is known of those of these keys whose copy is still wanted at the provider."""
+    rows = db.session.execute(
         sa.select(
+            BlobLocation.key,
             Blob.id,
             sa.func.coalesce(Blob.stored_bytes, Blob.size_bytes),
             sa.func.coalesce(Blob.stored_sha256, Blob.sha256),
@@ -172,7 +196,9 @@ def _facts(task: Task) -> Copied | None:
             BlobLocation,
             (BlobLocation.school_id == Blob.school_id) & (BlobLocation.blob_id == Blob.id),
         )
-        .where(BlobLocation.provider == task.provider, BlobLocation.key == task.key)
+        .where(BlobLocation.provider == provider, BlobLocation.key.in_(keys))
         .where(BlobLocation.state == LocationState.WRITING, Blob.state == BlobState.STORED)
-    ).first()
-    return None if row is None else Copied(*cast("tuple[UUID, int, str, str]", tuple(row)))
+    )
+    found = {key: Copied(*cast("tuple[UUID, int, str, str]", tuple(row))) for key, *row in rows}
+    db.session.rollback()  # no transaction stays open while the provider is asked
+    return found

@@ -1,4 +1,4 @@
-"""Folders: made, renamed, moved, removed; and files moved from one place to another.
+"""Folders: made, renamed, moved; and files moved from one place to another.
 
 Everything that puts something into a place takes the owner's turn, so that what was looked at (the
 names beside it, the folders above it) is still so when it is written.
@@ -17,12 +17,21 @@ from school import cache, clock
 from school.audit.log import Facts, difference, facts, record, record_change
 from school.db import db, new_id, take_turn, take_write_lock
 from school.errors import Conflict, Invalid
-from school.files.models import File, Folder, HoldTarget, LegalHold, OwnerKind, Share
+from school.files.models import File, Folder, HoldTarget, OwnerKind
 from school.files.policy import PURPOSE_PERMISSIONS, trail_in
-from school.files.queries import DEEPEST, PHOTO, Spot, below, file_gone, lies_in, spot_of
+from school.files.queries import (
+    DEEPEST,
+    PHOTO,
+    Spot,
+    below,
+    file_gone,
+    lies_in,
+    spot_of,
+    way_to,
+)
 from school.files.service.changing import FACTS, changed_meanwhile, flush_file, take_file
-from school.files.service.holding import take_deleting_turn
-from school.files.service.names import clean_name, is_blank, numbered
+from school.files.service.holding import aims_at, is_any_held, list_standing, take_deleting_turn
+from school.files.service.names import clean_name, is_blank, numbered, numbered_folder
 from school.search.words import fold
 from school.tenancy.scope import current_school_id
 
@@ -35,10 +44,11 @@ _SLASHES = str.maketrans({"/": "-", "\\": "-"})
 _STAYING = (*PURPOSE_PERMISSIONS, PHOTO)
 
 
-def get_folder(folder_id: UUID) -> Folder:
-    """The folder. Raises NotFound, for another school's and one in the trash too."""
+def get_folder(folder_id: UUID, *, from_trash: bool = False) -> Folder:
+    """The folder. Raises NotFound, for another school's and, unless it is meant, one in the trash
+    too."""
     folder = db.session.scalar(sa.select(Folder).where(Folder.id == folder_id))
-    if folder is None or folder.trashed_at is not None:
+    if folder is None or (folder.trashed_at is not None and not from_trash):
         raise file_gone()
     return folder
 
@@ -65,7 +75,7 @@ def make_folder(spot: Spot, name: str | None) -> Folder:
     """A new folder in a place. Raises NotFound, Invalid for a name that is taken or too deep."""
     if len(take_place(spot)) >= DEEPEST:
         raise _too_deep()
-    _check_few(spot)
+    check_few(spot)
     clean = clean_folder_name(name)
     check_free(Folder, spot, clean)
     folder = Folder(
@@ -82,7 +92,8 @@ def make_folder(spot: Spot, name: str | None) -> Folder:
     return folder
 
 
-def _check_few(spot: Spot) -> None:
+def check_few(spot: Spot) -> None:
+    """Raises Invalid where no more folders may lie in a place."""
     beside = sa.select(sa.func.count()).select_from(Folder).where(*lies_in(Folder, spot))
     if (db.session.scalar(beside) or 0) >= MOST_BESIDE:
         raise Invalid(
@@ -95,7 +106,7 @@ def _check_few(spot: Spot) -> None:
 def rename_folder(folder: Folder, name: str | None, *, expected_version: int | None = None) -> None:
     """Give a folder another name. Raises NotFound, Invalid, Stale."""
     take_place(spot_of(folder))
-    current = _take_folder(folder.id, expected_version)
+    current = take_folder(folder.id, expected_version)
     clean = clean_folder_name(name)
     check_free(Folder, spot_of(current), clean, besides=current.id)
     before = facts(current, FOLDER_FACTS)
@@ -104,30 +115,6 @@ def rename_folder(folder: Folder, name: str | None, *, expected_version: int | N
     record_change(
         "folder.renamed", "folder", current, before=before, after=facts(current, FOLDER_FACTS)
     )
-    _changed()
-
-
-def remove_folder(folder: Folder) -> None:
-    """Remove a folder in which nothing lies, and what was shared of it. Raises NotFound, Conflict.
-
-    What is put away or in the trash lies in it too: taken out again it needs its place.
-    """
-    take_place(spot_of(folder))
-    current = _take_folder(folder.id, None)
-    for model, column in ((File, File.folder_id), (Folder, Folder.parent_id)):
-        if db.session.scalar(sa.select(model.id).where(column == current.id).limit(1)) is not None:
-            raise Conflict(
-                "“%(name)s” is not empty. What was put away or deleted from it counts too.",
-                name=current.name,
-            )
-    record("folder.removed", "folder", current.id, before=facts(current, FOLDER_FACTS))
-    db.session.execute(
-        sa.delete(Share)
-        .where(Share.target_id == current.id)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.delete(current)
-    db.session.flush()
     _changed()
 
 
@@ -155,20 +142,27 @@ def check_no_photo(files: Collection[File]) -> None:
         raise Conflict("A photo lies in no folder: it stays on the page of its student.")
 
 
-def _check_may_leave(owner_id: UUID, which: sa.ColumnElement[bool]) -> None:
-    """What is held, itself or with its student, stays where everybody looks for it; and what was
-    kept for one owner is of no other."""
+def _check_may_leave(which: sa.ColumnElement[bool]) -> None:
+    """What was kept for one owner is of no other."""
     staying = sa.select(File.name).where(which, File.purpose.in_(_STAYING)).limit(1)
     if (name := db.session.scalar(staying)) is not None:
         raise Conflict("“%(name)s” stays with whom it was kept for.", name=name)
-    is_file = LegalHold.target_kind == HoldTarget.FILE
-    is_student = LegalHold.target_kind == HoldTarget.STUDENT
-    held = sa.or_(
-        sa.and_(is_file, LegalHold.target_id.in_(sa.select(File.id).where(which))),
-        sa.and_(is_student, LegalHold.target_id == owner_id),
+
+
+def _check_not_held_here(thing: File | Folder, old: Spot, to: Spot) -> None:
+    """What is held stays with its owner, and what a folder's hold covers stays below that folder:
+    elsewhere it could be deleted."""
+    aims = aims_at(thing)
+    if to[:2] == old[:2]:
+        kept = {folder.id for folder in way_to(to.folder_id)} if to.folder_id else set()
+        aims = [aim for aim in aims[:-1] if aim[0] is HoldTarget.FOLDER and aim[1] not in kept]
+        if aims and list_standing(aims):
+            raise Conflict("What is under a legal hold with its folder stays in that folder.")
+        return
+    is_inside = isinstance(thing, Folder) and is_any_held(
+        sa.select(below([thing.id], with_trash=True).c.id)
     )
-    standing = sa.select(LegalHold.id).where(LegalHold.lifted_at.is_(None), held).limit(1)
-    if db.session.scalar(standing) is not None:
+    if is_inside or list_standing(aims):
         raise Conflict(
             "What is under a legal hold stays with whom it belongs to until the hold is lifted."
         )
@@ -188,8 +182,9 @@ def _move_file(file: File, to: Spot) -> bool:
     old = spot_of(current)
     if old == to:
         return False
+    _check_not_held_here(current, old, to)
     if to[:2] != old[:2]:
-        _check_may_leave(old.owner_id, File.id == current.id)
+        _check_may_leave(File.id == current.id)
     check_free(File, to, current.name)
     before = facts(current, FACTS)
     current.owner_kind, current.owner_id, current.folder_id = to
@@ -199,7 +194,7 @@ def _move_file(file: File, to: Spot) -> bool:
 
 
 def _move_folder(folder: Folder, to: Spot, trail: Sequence[Folder]) -> bool:
-    current = _take_folder(folder.id, None)
+    current = take_folder(folder.id, None)
     old = spot_of(current)
     if old == to:
         return False
@@ -207,8 +202,9 @@ def _move_folder(folder: Folder, to: Spot, trail: Sequence[Folder]) -> bool:
         raise Invalid("“%(name)s” cannot lie in itself.", name=current.name)
     if len(trail) + _height(current) > DEEPEST:
         raise _too_deep()
-    _check_few(to)
+    check_few(to)
     check_free(Folder, to, current.name)
+    _check_not_held_here(current, old, to)
     before = facts(current, FOLDER_FACTS)
     if to[:2] != old[:2]:
         _hand_over(current, to)
@@ -222,7 +218,7 @@ def _hand_over(folder: Folder, to: Spot) -> None:
     """All that lies in the folder gets the new owner with it, what lies in the trash too."""
     tree = [row.id for row in db.session.execute(sa.select(below([folder.id], with_trash=True)))]
     in_tree = File.folder_id.in_(tree)
-    _check_may_leave(folder.owner_id, in_tree)
+    _check_may_leave(in_tree)
     _record_handed_over(in_tree, spot_of(folder), to)
     owner = {"owner_kind": to.owner_kind, "owner_id": to.owner_id, "updated_at": clock.now()}
     for model, where in ((Folder, Folder.id.in_(tree)), (File, in_tree)):
@@ -280,16 +276,25 @@ def check_free(
         raise Invalid("“%(name)s” lies there already. Use another name.", field="name", name=other)
 
 
-def name_coming_back(file: File) -> str:
-    """What a file is called that comes back to its place: as before, or with a number where
-    another one of its name lies there by now. To be asked while the place is held (`take_place`).
+def living_place(spot: Spot) -> Spot:
+    """The place itself, or the nearest one above that does not lie in the trash."""
+    way = way_to(spot.folder_id) if spot.folder_id else []
+    alive = list(itertools.takewhile(lambda folder: folder.trashed_at is None, way))
+    return spot._replace(folder_id=alive[-1].id if alive else None)
+
+
+def name_coming_back(thing: File | Folder) -> str:
+    """What a file or folder is called that comes back to its place: as before, or with a number
+    where another one of its name lies there by now. To be asked while the place is held
+    (`take_place`).
     """
-    if file.purpose == PHOTO:
-        return file.name
-    later = (numbered(file.name, number) for number in itertools.count(2))
-    spot = spot_of(file)
-    names = itertools.chain([file.name], later)
-    return next(name for name in names if _find_alike(File, spot, name, file.id) is None)
+    if isinstance(thing, File) and thing.purpose == PHOTO:
+        return thing.name
+    model, with_number = (File, numbered) if isinstance(thing, File) else (Folder, numbered_folder)
+    later = (with_number(thing.name, number) for number in itertools.count(2))
+    names = itertools.chain([thing.name], later)
+    spot = spot_of(thing)
+    return next(name for name in names if _find_alike(model, spot, name, thing.id) is None)
 
 
 def _find_alike(
@@ -315,14 +320,17 @@ def clean_folder_name(name: str | None) -> str:
     return clean_name((name or "").translate(_SLASHES))
 
 
-def _take_folder(folder_id: UUID, expected_version: int | None) -> Folder:
+def take_folder(
+    folder_id: UUID, expected_version: int | None = None, *, from_trash: bool = False
+) -> Folder:
+    """As `take_file`. Raises NotFound, Stale."""
     folder = db.session.scalar(
         sa.select(Folder)
         .where(Folder.id == folder_id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    if folder is None or folder.trashed_at is not None:
+    if folder is None or (folder.trashed_at is not None and not from_trash):
         raise file_gone()
     if expected_version is not None and folder.version != expected_version:
         raise changed_meanwhile(folder.name, folder.version)

@@ -1,4 +1,5 @@
-"""Legal holds: while one stands, nothing of its file, its student or its school is deleted.
+"""Legal holds: while one stands, nothing of its file, its folder with all in it, its student or its
+school is deleted.
 
 Whoever deletes takes the school's turn before asking for holds, and whoever places one takes it
 too: a hold that is committed is seen by every deletion after it, and a deletion that came first is
@@ -7,18 +8,28 @@ over when the hold is placed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from school import clock
 from school.audit.actor import current_actor
 from school.audit.log import facts, record, record_change
 from school.db import db, take_turn
 from school.errors import Conflict, Invalid, NotFound
-from school.files.models import UNDER_WAY, File, HoldTarget, LegalHold, OwnerKind, Upload
+from school.files.models import (
+    UNDER_WAY,
+    File,
+    Folder,
+    HoldTarget,
+    LegalHold,
+    OwnerKind,
+    Upload,
+)
+from school.files.queries import below, way_to
 from school.tenancy.scope import current_school_id
 
 LONGEST_REASON = 300
@@ -29,11 +40,11 @@ Aim = tuple[HoldTarget, UUID]
 
 
 class HoldRow(NamedTuple):
-    """A hold as a list shows it; `file_name` where it is on a file that is still there."""
+    """A hold as a list shows it; `name` where it is on a file or folder that is still there."""
 
     hold: LegalHold
-    file_name: str | None
-    # The file lies in the trash: it has no page.
+    name: str | None
+    # It lies in the trash: it has no page.
     is_trashed: bool = False
 
 
@@ -42,12 +53,19 @@ def take_deleting_turn() -> None:
     take_turn(db.session(), f"holds:{current_school_id()}")
 
 
-def aims_at(file: File) -> list[Aim]:
-    """All that a hold on this file may be on, the file itself last."""
+def aims_at(thing: File | Folder, above: Sequence[Folder] | None = None) -> list[Aim]:
+    """All that a hold on this may be on, the thing itself last.
+
+    `above`: the folders it lies in, where the caller has read them already.
+    """
+    if above is None:
+        inside = thing.folder_id if isinstance(thing, File) else thing.parent_id
+        above = way_to(inside) if inside else []
     aims = [(HoldTarget.SCHOOL, current_school_id())]
-    if file.owner_kind == OwnerKind.STUDENT:
-        aims.append((HoldTarget.STUDENT, file.owner_id))
-    return [*aims, (HoldTarget.FILE, file.id)]
+    if thing.owner_kind == OwnerKind.STUDENT:
+        aims.append((HoldTarget.STUDENT, thing.owner_id))
+    kind = HoldTarget.FILE if isinstance(thing, File) else HoldTarget.FOLDER
+    return [*aims, *((HoldTarget.FOLDER, folder.id) for folder in above), (kind, thing.id)]
 
 
 def list_standing(aims: Collection[Aim]) -> list[LegalHold]:
@@ -73,12 +91,36 @@ def list_standing_on(file: File) -> list[LegalHold]:
 def check_not_held(file: File) -> None:
     """To be asked in the transaction that deletes. Raises Conflict while a hold stands."""
     take_deleting_turn()
-    if list_standing_on(file):
-        raise Conflict(
-            "“%(name)s” is under a legal hold, so nothing of it can be deleted until the hold is "
-            "lifted.",
-            name=file.name,
-        )
+    if list_standing_on(file) or (file.trashed_with and is_deleted_and_held(file.trashed_with)):
+        raise held_back(file.name)
+
+
+def check_folder_not_held(folder: Folder) -> None:
+    """To be asked in the transaction that deletes. Raises Conflict while a hold stands on the
+    folder, on what it lies in, or on anything in it."""
+    take_deleting_turn()
+    tree = sa.select(below([folder.id]).c.id)
+    if list_standing(aims_at(folder)) or is_any_held(tree):
+        raise held_back(folder.name)
+
+
+def is_any_held(tree: Any) -> bool:
+    """Whether a hold stands on one of these folders (a select of ids) or on a file in them."""
+    on_file = sa.select(File.id).where(File.folder_id.in_(tree), held())
+    on_folder = sa.select(LegalHold.target_id).where(
+        LegalHold.lifted_at.is_(None),
+        LegalHold.target_kind == HoldTarget.FOLDER,
+        LegalHold.target_id.in_(tree),
+    )
+    return any(db.session.scalar(one.limit(1)) is not None for one in (on_folder, on_file))
+
+
+def held_back(name: str) -> Conflict:
+    return Conflict(
+        "“%(name)s” is under a legal hold, so nothing of it can be deleted until the hold is "
+        "lifted.",
+        name=name,
+    )
 
 
 def what_keeps(kind: OwnerKind, owner_ids: Collection[UUID]) -> dict[UUID, str]:
@@ -100,39 +142,96 @@ def what_keeps(kind: OwnerKind, owner_ids: Collection[UUID]) -> dict[UUID, str]:
 def _held_owners(kind: OwnerKind, owner_ids: Collection[UUID]) -> Collection[UUID]:
     if list_standing([(HoldTarget.SCHOOL, current_school_id())]):
         return owner_ids
+    of_folders = db.session.scalars(
+        sa.select(Folder.owner_id).where(
+            Folder.owner_kind == kind,
+            Folder.owner_id.in_(owner_ids),
+            Folder.id.in_(_standing_on_folders()),
+        )
+    ).all()
     if kind is not OwnerKind.STUDENT:
-        return ()
-    return db.session.scalars(
+        return of_folders
+    of_students = db.session.scalars(
         sa.select(LegalHold.target_id).where(
             LegalHold.lifted_at.is_(None),
             LegalHold.target_kind == HoldTarget.STUDENT,
             LegalHold.target_id.in_(owner_ids),
         )
     ).all()
+    return [*of_folders, *of_students]
 
 
-def held() -> sa.ColumnElement[bool]:
-    """Condition on `File`: a hold stands on it, on its student or on its school."""
-    is_on_file = sa.and_(LegalHold.target_kind == HoldTarget.FILE, LegalHold.target_id == File.id)
+def _standing_on_folders() -> sa.Select[UUID]:
+    return sa.select(LegalHold.target_id).where(
+        LegalHold.lifted_at.is_(None),
+        LegalHold.target_kind == HoldTarget.FOLDER,
+        LegalHold.school_id == current_school_id(),
+    )
+
+
+def _held_folders() -> sa.Select[UUID]:
+    """Folders under a hold of their own or of one above them, in the trash or not."""
+    return sa.select(below(_standing_on_folders(), with_trash=True).c.id)
+
+
+def held(file: Any = File) -> sa.ColumnElement[bool]:
+    """Condition on files: a hold stands on it, on a folder it lies in, on its student or on its
+    school."""
+    is_in_held = sa.and_(file.folder_id.is_not(None), file.folder_id.in_(_held_folders()))
+    return sa.or_(_aimed_at(file, HoldTarget.FILE), is_in_held)
+
+
+def _aimed_at(thing: Any, kind: HoldTarget) -> sa.ColumnElement[bool]:
+    """A hold stands on it itself, on its student or on its school."""
+    is_on_it = sa.and_(LegalHold.target_kind == kind, LegalHold.target_id == thing.id)
     is_on_student = sa.and_(
         LegalHold.target_kind == HoldTarget.STUDENT,
-        LegalHold.target_id == File.owner_id,
-        File.owner_kind == OwnerKind.STUDENT,
+        LegalHold.target_id == thing.owner_id,
+        thing.owner_kind == OwnerKind.STUDENT,
     )
     return sa.exists(
         sa.select(1).where(
-            LegalHold.school_id == File.school_id,
+            LegalHold.school_id == thing.school_id,
             LegalHold.lifted_at.is_(None),
-            sa.or_(LegalHold.target_kind == HoldTarget.SCHOOL, is_on_file, is_on_student),
+            sa.or_(LegalHold.target_kind == HoldTarget.SCHOOL, is_on_it, is_on_student),
         )
     )
 
 
-def place_hold(kind: HoldTarget, target_id: UUID, reason: str) -> LegalHold:
-    """Let nothing of a file, a student's files or the school's be deleted from now on.
+def held_deleted() -> sa.Select[Any]:
+    """Ids of deleted folders that are kept whole, because a hold stands on something in them."""
+    other, folder = aliased(File), aliased(Folder)
+    by_file = sa.select(other.trashed_with).where(other.trashed_with.is_not(None), held(other))
+    by_folder = sa.select(sa.func.coalesce(folder.trashed_with, folder.id)).where(
+        folder.trashed_at.is_not(None), folder.id.in_(_held_folders())
+    )
+    kept = sa.union(by_file, by_folder).subquery()
+    return sa.select(kept.c[0])
 
-    Raises Invalid without a reason, NotFound for a file that was deleted meanwhile, Conflict when
-    one stands there already.
+
+def held_in_trash() -> sa.ColumnElement[bool]:
+    """Condition on `File`: `held`, or it was deleted with a folder that is kept whole."""
+    went_along = sa.and_(File.trashed_with.is_not(None), File.trashed_with.in_(held_deleted()))
+    return sa.or_(held(), went_along)
+
+
+def held_folder() -> sa.ColumnElement[bool]:
+    """Condition on `Folder` in the trash: a hold keeps it there."""
+    root = sa.func.coalesce(Folder.trashed_with, Folder.id)
+    return sa.or_(_aimed_at(Folder, HoldTarget.FOLDER), root.in_(held_deleted()))
+
+
+def is_deleted_and_held(folder_id: UUID) -> bool:
+    """Whether a hold keeps this folder of the trash with all that went there with it."""
+    kept = sa.select(Folder.id).where(Folder.id == folder_id, held_folder())
+    return db.session.scalar(kept) is not None
+
+
+def place_hold(kind: HoldTarget, target_id: UUID, reason: str) -> LegalHold:
+    """Let nothing of a file, a folder, a student's files or the school's be deleted from now on.
+
+    Said twice it is one hold. Raises Invalid without a reason, NotFound for a file that was deleted
+    meanwhile, Conflict when another one stands there already.
     """
     reason = reason.strip()
     if not 1 <= len(reason) <= LONGEST_REASON:
@@ -140,9 +239,12 @@ def place_hold(kind: HoldTarget, target_id: UUID, reason: str) -> LegalHold:
             "Say why, in %(most)s characters at most.", field="reason", most=LONGEST_REASON
         )
     take_deleting_turn()
-    if kind is HoldTarget.FILE and not _is_there(target_id):
+    model: Any = {HoldTarget.FILE: File, HoldTarget.FOLDER: Folder}.get(kind)
+    if model and db.session.scalar(sa.select(model.id).where(model.id == target_id)) is None:
         raise NotFound("This file is not here.")
-    if list_standing([(kind, target_id)]):
+    for standing in list_standing([(kind, target_id)]):
+        if (standing.reason, standing.placed_by_name) == (reason, current_actor().name):
+            return standing
         raise Conflict("A hold stands here already. Lift it first to write another reason.")
     hold = LegalHold(
         target_kind=kind,
@@ -163,11 +265,8 @@ def place_hold(kind: HoldTarget, target_id: UUID, reason: str) -> LegalHold:
 
 
 def _whom_it_concerns(hold: LegalHold) -> UUID | None:
-    return hold.target_id if hold.target_kind == HoldTarget.STUDENT else None
-
-
-def _is_there(file_id: UUID) -> bool:
-    return db.session.scalar(sa.select(File.id).where(File.id == file_id)) is not None
+    """Whose history tells it too."""
+    return hold.target_id if hold.target_kind != HoldTarget.SCHOOL else None
 
 
 def lift_hold(hold_id: UUID) -> LegalHold:
@@ -204,16 +303,22 @@ def get_hold(hold_id: UUID) -> LegalHold:
 def list_holds() -> list[HoldRow]:
     """Every hold of the school: those that stand first, then the newest."""
     rows = db.session.execute(
-        sa.select(LegalHold, File.name, File.trashed_at)
-        .outerjoin(
-            File,
-            sa.and_(
-                File.school_id == LegalHold.school_id,
-                LegalHold.target_kind == HoldTarget.FILE,
-                File.id == LegalHold.target_id,
-            ),
+        sa.select(
+            LegalHold,
+            sa.func.coalesce(File.name, Folder.name),
+            sa.func.coalesce(File.trashed_at, Folder.trashed_at),
         )
+        .outerjoin(File, _is_on(File, HoldTarget.FILE))
+        .outerjoin(Folder, _is_on(Folder, HoldTarget.FOLDER))
         .order_by(LegalHold.lifted_at.is_not(None), LegalHold.placed_at.desc(), LegalHold.id)
         .limit(MOST_LISTED)
     )
     return [HoldRow(hold, name, trashed_at is not None) for hold, name, trashed_at in rows]
+
+
+def _is_on(model: Any, kind: HoldTarget) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        model.school_id == LegalHold.school_id,
+        LegalHold.target_kind == kind,
+        model.id == LegalHold.target_id,
+    )

@@ -62,6 +62,11 @@ def numbered(name: str, number: int) -> str:
     return _cut(stem, f" ({number}){extension}")
 
 
+def numbered_folder(name: str, number: int) -> str:
+    """'Trip 3.4 (2)' of 'Trip 3.4' and 2: a folder's name has no extension."""
+    return _cut(name, f" ({number})")
+
+
 def _split(name: str) -> tuple[str, str]:
     """('Report', '.PDF') of 'Report.PDF', as it is written."""
     stem, dot, extension = name.rpartition(".")

@@ -7,6 +7,7 @@ with the school's id, because a link is opened before any school is in scope.
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
@@ -17,8 +18,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from school import clock
+from school.audit.actor import current_actor
 from school.audit.log import record
-from school.db import db, new_id
+from school.db import db, new_id, take_turn
 from school.errors import Conflict, Invalid
 from school.files.models import Access, File, Folder, Grantee, OwnerKind, Share, Target
 from school.files.policy import PURPOSE_PERMISSIONS
@@ -34,6 +36,7 @@ from school.files.queries import (
     works_here,
 )
 from school.files.service.sharing import Thing, add_share, check_sharable, end_share, target_of
+from school.files.service.shelf import shelf
 from school.tenancy.models import School, SchoolStatus
 from school.tenancy.scope import current_school_id
 
@@ -71,8 +74,11 @@ def school_name() -> str:
     return db.session.scalar(sa.select(School.name).where(School.id == current_school_id())) or ""
 
 
-def make_link(thing: Thing, *, expires_at: datetime) -> str:
+def make_link(thing: Thing, *, expires_at: datetime, once: str | None = None) -> str:
     """A link's token, to be shown once. Audited.
+
+    What is asked again with the same `once` (random, of one page) is the link made before, while it
+    opens.
 
     Raises Conflict where the school allows none and for a photo or a medical file, Invalid for an
     end that has passed or is too far off.
@@ -88,8 +94,14 @@ def make_link(thing: Thing, *, expires_at: datetime) -> str:
             field="until",
             days=MOST_DAYS,
         )
-    token = _new_token()
     kind, target_id = target_of(thing)
+    take_turn(db.session(), f"share:{target_id}")
+    token = _repeatable_token(once, target_id, expires_at) if once else _new_token()
+    made = db.session.scalar(sa.select(Share).where(Share.token_sha256 == _hash(token)))
+    if made is not None:
+        if made.ended_at is None:
+            return token
+        token = _new_token()
     add_share(
         Share(
             id=new_id(),
@@ -105,8 +117,22 @@ def make_link(thing: Thing, *, expires_at: datetime) -> str:
 
 
 def _new_token() -> str:
-    school = urlsafe_b64encode(current_school_id().bytes).decode().rstrip("=")
-    return school + secrets.token_urlsafe(32)
+    return _token(secrets.token_bytes(32))
+
+
+def _repeatable_token(once: str, target_id: UUID, expires_at: datetime) -> str:
+    """For the same `once`, wish and person the same one; nobody else can work it out."""
+    wish = (current_actor().user_id, target_id, expires_at.isoformat(), once)
+    key = shelf().signing_keys[0].encode()
+    return _token(hmac.digest(key, "\n".join(map(str, ("link", *wish))).encode(), "sha256"))
+
+
+def _token(secret: bytes) -> str:
+    return "".join(map(_as_text, (current_school_id().bytes, secret)))
+
+
+def _as_text(value: bytes) -> str:
+    return urlsafe_b64encode(value).decode().rstrip("=")
 
 
 def _hash(token: str) -> str:
@@ -178,16 +204,23 @@ def _file(file_id: UUID) -> File:
 
 
 def content_by_link(token: str, file_id: UUID | None) -> Content:
-    """The current content of the shared file, or of one in the shared folder. Audited.
+    """The current content of the shared file, or of one in the shared folder.
 
     Raises NotFound, Held.
     """
     opened = open_link(token)
     file = opened.thing if isinstance(opened.thing, File) else _file_in(opened, file_id)
-    content = get_content(file)
+    return get_content(file)
+
+
+def record_use(content: Content, token: str) -> None:
+    """Audit that content was given out by a link, in the caller's transaction; the history of a
+    shared folder tells it too."""
     details = {"version": content.number, "name": content.name, "via": "link"}
-    record("file.downloaded", "file", file.id, after=details)
-    return content
+    shared_id = db.session.scalar(
+        sa.select(Share.target_id).where(Share.token_sha256 == _hash(token))
+    )
+    record("file.downloaded", "file", content.file_id, after=details, about_id=shared_id)
 
 
 def _file_in(opened: Opened, file_id: UUID | None) -> File:

@@ -1,8 +1,9 @@
 """How much space a school and each person in it may take up: counted exactly, refused in time.
 
-What counts for a school: its blobs that are pending or stored, and the announced length of its
-uploads under way. For a person: the same, of what they sent; what is made of a file (a smaller
-picture) has no sender and counts for the school only.
+What counts for a school: its blobs that are pending or stored, and of its uploads under way the
+announced length, or, when nobody has gone on for a while, what has arrived. For a person: the same,
+of what they sent; what is made of a file (a smaller picture) has no sender and counts for the
+school only.
 
 The counters change in the very transaction in which a blob or an upload begins or ceases to
 count, by compare and swap against the limit: two uploads at once never exceed it together, and a
@@ -115,12 +116,14 @@ def discount_blobs(blob_ids: Collection[UUID]) -> None:
 
 
 def reserve_upload(length_bytes: int, *, user_id: UUID) -> None:
-    """Keep room for an upload that begins, in the transaction of its row. Raises NoRoom."""
+    """Keep room for an upload that begins or goes on, in the transaction of its row. Raises
+    NoRoom."""
     count(length_bytes, sent_by=user_id)
 
 
 def release_upload(length_bytes: int, *, user_id: UUID) -> None:
-    """An upload is under way no more (kept, refused, ended), in the transaction that says so."""
+    """An upload is under way no more (kept, refused, ended), or nobody goes on with it, in the
+    transaction that says so."""
     discount(length_bytes, sent_by=user_id)
 
 

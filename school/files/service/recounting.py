@@ -99,7 +99,7 @@ def _blobs() -> list[tuple[UUID | None, int | None]]:
 
 def _uploads() -> list[tuple[UUID | None, int | None]]:
     rows = db.session.execute(
-        sa.select(Upload.user_id, sa.func.sum(Upload.length_bytes))
+        sa.select(Upload.user_id, sa.func.sum(Upload.room_bytes))
         .where(Upload.state.in_(UNDER_WAY))
         .group_by(Upload.user_id)
     )

@@ -30,6 +30,8 @@ class Shelf:
     person_bytes: int = 0
     # Days after which what lies in the trash is deleted for good.
     trash_days: int = 30
+    # Pages send files straight to the cloud, where it is one.
+    sends_direct: bool = False
 
 
 _find: list[Callable[[], Shelf]] = []

@@ -34,7 +34,7 @@ from school.files.service.outbox import (
     postpone,
 )
 from school.files.service.shelf import shelf
-from school.files.service.uploading.ending import end_old, next_end
+from school.files.service.uploading.ending import end_old, next_end, release_idle
 from school.storage.errors import StorageError
 from school.storage.hybrid import members_of
 from school.storage.protocol import StorageProvider
@@ -117,6 +117,7 @@ def _derived_from(blob_id: UUID) -> list[UUID]:
 def sweep() -> Swept:
     """Put right what is due in the school in scope; opens its own transactions."""
     swept = Swept(discarded=_discard_expired() + end_old())
+    release_idle()
     copying.plan_missing_copies()
     swept += _carry_out()
     with transaction():

@@ -182,7 +182,7 @@ def _parts() -> list[tuple[str, int]]:
         .where(Blob.state == BlobState.STORED)
     )
     parts[UPLOADS] = _sum(
-        sa.select(sa.func.sum(Upload.length_bytes)).where(Upload.state.in_(UNDER_WAY))
+        sa.select(sa.func.sum(Upload.room_bytes)).where(Upload.state.in_(UNDER_WAY))
     ) + _sum(sa.select(sa.func.sum(Blob.size_bytes)).where(Blob.state == BlobState.PENDING))
     used = quotas.list_standings(None)[0].used_bytes
     # The rest: a version is current, or it was.

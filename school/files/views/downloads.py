@@ -8,7 +8,8 @@ person it was made for may have the file at this moment.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 from flask import Response, abort, flash, redirect, request, url_for
@@ -25,7 +26,7 @@ from school.files.service import bundles, links, previews
 from school.files.service.names import clean_name
 from school.files.service.reading import opener
 from school.files.views.blueprint import bp
-from school.files.views.sending import SANDBOX, send
+from school.files.views.sending import SANDBOX, send, tell_release
 from school.permissions import Permission
 from school.storage.disposition import content_disposition
 from school.tenancy.scope import find_school_id, school_scope
@@ -62,24 +63,37 @@ def _wanted_number() -> int | None:
 @public
 def fetch(token: str) -> Response:
     """Redeem a link. 404 for one we did not make or that is not yours, 410 for an old one."""
-    delivery = _redeem(links.read_ticket(token))
-    return send(
-        delivery.content, disposition=delivery.disposition, cache_control=_kept_for(delivery)
-    )
+    ticket = links.read_ticket(token)
+    with _redeemed(ticket) as delivery:
+        return _told(
+            ticket,
+            delivery,
+            send(
+                delivery.content,
+                disposition=delivery.disposition,
+                cache_control=_kept_for(delivery),
+            ),
+        )
 
 
-def _redeem(ticket: links.Ticket) -> links.Delivery:
+@contextmanager
+def _redeemed(ticket: links.Ticket) -> Iterator[links.Delivery]:
+    """What the ticket gives, with its school in scope."""
     with ExitStack() as scope:
         here = find_school_id()
         if here is None:
             scope.enter_context(school_scope(ticket.school_id))
         elif here != ticket.school_id:
             abort(404)
-        delivery = links.redeem(ticket, signed_in=current_person())
-        actor = Actor(name=delivery.person.display_name, user_id=delivery.person.user_id)
-        with acting_as(actor), transaction():
-            links.record_use(ticket, delivery)
-    return delivery
+        yield links.redeem(ticket, signed_in=current_person())
+
+
+def _told(ticket: links.Ticket, delivery: links.Delivery, response: Response) -> Response:
+    actor = Actor(name=delivery.person.display_name, user_id=delivery.person.user_id)
+    with acting_as(actor):
+        return tell_release(
+            response, f"link:{ticket.nonce}", lambda: links.record_use(ticket, delivery)
+        )
 
 
 def _kept_for(delivery: links.Delivery) -> str:
@@ -100,12 +114,14 @@ def preview(file_id: UUID) -> BaseResponse:
 @public
 def show_preview(token: str) -> Response:
     """Redeem a preview link, for a frame on our own pages and nobody else's."""
-    delivery = _redeem(previews.read_ticket(token))
-    response = send(
-        previews.as_shown(delivery.content),
-        disposition="inline",
-        cache_control=_kept_for(delivery),
-    )
+    ticket = previews.read_ticket(token)
+    with _redeemed(ticket) as delivery:
+        response = send(
+            previews.as_shown(delivery.content),
+            disposition="inline",
+            cache_control=_kept_for(delivery),
+        )
+        _told(ticket, delivery, response)
     headers = response.headers
     headers["X-Frame-Options"] = "SAMEORIGIN"
     headers["Content-Security-Policy"] = headers["Content-Security-Policy"].replace(
@@ -131,11 +147,12 @@ def bundle(student_id: UUID) -> BaseResponse:
 def bundle_place() -> BaseResponse:
     """The ticked files and folders of the place named by `at` as a ZIP, or with `all` all of it."""
     spot = queries.read_spot(request.form.get("at"))
+    archived = request.args.get("show") == "archived"
     trail = policy.standing_in(the_person(), spot).trail
     card = None if trail else policy.card_of(spot.owner_kind, spot.owner_id)
     title = card.title if card else trail[-1].name
     back = card.files_url if card else url_for("files.folder", folder_id=spot.folder_id)
-    return _bundle(spot, archived=False, back=back, title=title)
+    return _bundle(spot, archived=archived, back=back, title=title)
 
 
 def _bundle(spot: queries.Spot, *, archived: bool, back: str, title: str) -> BaseResponse:

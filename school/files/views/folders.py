@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from school.db import db, transaction
 from school.errors import Conflict, Forbidden, Invalid, NotFound
 from school.files import policy, queries
-from school.files.forms import FolderForm, VersionedForm
+from school.files.forms import FolderForm
 from school.files.models import File, Folder
 from school.files.policy import Standing
 from school.files.queries import Spot, read_spot, spot_of
@@ -22,7 +22,7 @@ from school.files.service import folders, sharing
 from school.files.views import owners
 from school.files.views.blueprint import bp
 from school.files.views.downloads import ticked
-from school.files.views.showing import frame_of, url_of
+from school.files.views.showing import frame_of, grantee_words, url_of
 from school.permissions import Permission, Person
 from school.web.access import requires, the_person
 from school.web.errors import message_of
@@ -47,35 +47,13 @@ def rename_folder(folder_id: UUID) -> BaseResponse:
     return redirect(url_for("files.folder", folder_id=folder_id), 303)
 
 
-@bp.post("/files/folders/<uuid:folder_id>/remove")
-@requires(UPLOAD)
-def remove_folder(folder_id: UUID) -> BaseResponse:
-    """Remove an empty folder."""
-    folder = _changeable(folder_id)
-    VersionedForm()
-    name, above = folder.name, spot_of(folder)
-    if not was_done(lambda: folders.remove_folder(folder)):
-        return redirect(url_for("files.folder", folder_id=folder_id), 303)
-    flash(_("The empty folder “%(name)s” is removed", name=name), "done")
-    return redirect(_back(above), 303)
-
-
 def _changeable(folder_id: UUID) -> Folder:
-    """A folder is renamed and removed by whoever may change the place it lies in."""
+    """A folder is renamed by whoever may change the place it lies in."""
     folder = folders.get_folder(folder_id)
     policy.standing_in(the_person(), folders.inside(folder))
     if not policy.may_fill(the_person(), spot_of(folder)):
         raise Forbidden("You may look at this folder, but not change it.")
     return folder
-
-
-def _back(spot: Spot) -> str:
-    """The place above, or the first page of files for who sees nothing of it."""
-    try:
-        policy.standing_in(the_person(), spot)
-    except NotFound:
-        return url_for("files.shared")
-    return url_of(spot)
 
 
 @bp.post("/files/move")
@@ -96,19 +74,34 @@ def _chooser(
     trail = standing.trail
     moving = {folder.id for folder in chosen}
     rows = [row for row in queries.list_folders(spot) if row.id not in moving]
+    frame = frame_of(person, spot, trail, sees_owner=standing.sees_owner)
     return render_template(
         "files/move.html",
+        seen_by=_seen_by(frame.card, trail),
         files=files,
         chosen=chosen,
         spot=spot,
         back=url_of(_place_of([*files, *chosen])),
-        crumbs=frame_of(person, spot, trail, sees_owner=standing.sees_owner).crumbs,
+        crumbs=frame.crumbs,
         rows=[(row, Spot(spot.owner_kind, spot.owner_id, row.id)) for row in rows],
         above=_above(person, spot, standing),
         places=_places(person, spot, [*files, *chosen]),
         may_put=standing.fill,
         fault=fault,
     )
+
+
+def _seen_by(card: policy.OwnerCard | None, trail: list[Folder]) -> str:
+    """Who will see what is put here: who sees the owner's files, and whom its folders are shared
+    with."""
+    if card is None:
+        return str(_("Its owner sees what lies here, and whoever else it is shared with."))
+    shares = sharing.list_shares(trail[-1], above=trail[:-1]) if trail else []
+    if not shares:
+        return card.seen_by
+    names = ", ".join(dict.fromkeys(grantee_words(row) for row in shares))
+    also = _("It is shared with others too: %(names)s.", names=names)
+    return f"{card.seen_by} {also}"
 
 
 def _above(person: Person, spot: Spot, standing: Standing) -> list[tuple[str, Spot]]:
@@ -121,19 +114,18 @@ def _above(person: Person, spot: Spot, standing: Standing) -> list[tuple[str, Sp
     return [(title, top), *steps] if trail else []
 
 
-def _places(person: Person, spot: Spot, things: list[Any]) -> list[tuple[str, Spot]]:
-    """Other owners' files to move to: the person's own places, and where the things are now."""
-    places = [
-        (place.label, place.spot)
-        for place in owners.places_of(person)
-        if policy.may_fill(person, place.spot)
+def _places(person: Person, spot: Spot, things: list[Any]) -> list[tuple[str, Spot, str]]:
+    """Other owners' files to move to, each with who sees them: the person's own places, and where
+    the things are now."""
+    spots = [
+        place.spot for place in owners.places_of(person) if policy.may_fill(person, place.spot)
     ]
-    kind, owner_id = things[0].owner_kind, things[0].owner_id
-    known = {place[:2] for _label, place in places}
-    own = policy.owner_named(kind)
-    if (kind, owner_id) not in known and own.may_view(person, owner_id):
-        places.insert(0, (policy.card_of(kind, owner_id).title, Spot(kind, owner_id)))
-    return [place for place in places if place[1][:2] != spot[:2]]
+    now = Spot(things[0].owner_kind, things[0].owner_id)
+    if now not in spots and policy.owner_named(now.owner_kind).may_view(person, now.owner_id):
+        spots.insert(0, now)
+    others = [one for one in spots if one[:2] != spot[:2]]
+    cards = [(policy.card_of(one.owner_kind, one.owner_id), one) for one in others]
+    return [(card.title, one, card.seen_by) for card, one in cards]
 
 
 def _place_of(things: list[Any]) -> Spot:

@@ -1,4 +1,4 @@
-"""Legal holds: who placed which, and why; placed on a file, a student's files or the school's."""
+"""Legal holds: who placed which, and why; on a file, a folder, a student's files or the school."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from school.db import transaction
 from school.files import policy, queries
 from school.files.models import HoldTarget, OwnerKind
-from school.files.service import holding
+from school.files.service import folders, holding
 from school.files.views.blueprint import bp
 from school.permissions import Permission, Person
 from school.tenancy.scope import current_school_id
@@ -23,14 +23,15 @@ STUDENT = OwnerKind.STUDENT.value
 HOLD = Permission.FILE_HOLD
 
 
-def shown_holds(person: Person, aims: list[holding.Aim], place_url: str) -> dict[str, Any]:
+def shown_holds(
+    person: Person, aims: list[holding.Aim], place_url: str, *, may_delete: bool
+) -> dict[str, Any]:
     """What a page says of holds to those whom they stop or who place them; nothing to others.
 
     The last of `aims` is what the page is about.
     """
     may_hold = person.may(HOLD)
-    is_told = may_hold or person.may(Permission.FILE_DELETE)
-    holds = holding.list_standing(aims) if is_told else []
+    holds = holding.list_standing(aims) if may_hold or may_delete else []
     return {
         "holds": holds,
         "may_hold": may_hold,
@@ -80,6 +81,17 @@ def hold_student(student_id: UUID) -> BaseResponse:
     policy.check_owner(the_person(), STUDENT, student_id)
     back = url_for("files.of_student", student_id=student_id)
     return _place(HoldTarget.STUDENT, student_id, back)
+
+
+@bp.post("/files/folders/<uuid:folder_id>/hold")
+@requires(HOLD)
+def hold_folder(folder_id: UUID) -> BaseResponse:
+    """Let nothing of a folder be deleted, whatever lies in it or comes into it."""
+    folder = folders.get_folder(folder_id)
+    standing = policy.standing_in(the_person(), folders.inside(folder))
+    if not standing.sees_owner:
+        raise queries.file_gone()
+    return _place(HoldTarget.FOLDER, folder_id, url_for("files.folder", folder_id=folder_id))
 
 
 @bp.post("/files/<uuid:file_id>/hold")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from flask import request, url_for
 
-from school.files import queries
+from school.files import policy, queries
 from school.files.policy import Standing
 from school.files.queries import Spot
 from school.files.service.families import BY_CONTENT_TYPE, MIB, PURPOSES, accept_list
 from school.files.service.shelf import shelf
-from school.web.pagination import read_place
+from school.permissions import Person
+from school.web.pagination import Page, read_place
 
 ICONS = {
     "image": "photo",
@@ -49,17 +51,38 @@ def _thumbnail_url(row: queries.FileRow) -> str | None:
 
 def list_of(spot: Spot, standing: Standing) -> dict[str, Any]:
     """What the list of a place needs: folders first, then a page of files."""
+    is_first = "place" not in request.args
+    return {
+        **_page(queries.list_in, spot, standing),
+        "folders": queries.list_folders(spot) if is_first else [],
+        "may_fill": standing.fill,
+        "limit_mb": shelf().most_bytes // MIB,
+        "accept": accept_list(PURPOSES["document"].kinds),
+    }
+
+
+def put_away_in(person: Person, spot: Spot, standing: Standing) -> dict[str, Any]:
+    """What the list of what was put away of a place needs. Raises NotFound for who may not see
+    it."""
+    if not (standing.sees_owner and policy.may_view_archived(person)):
+        raise queries.file_gone()
+    return {**_page(queries.list_put_away, spot, standing), "folders": [], "may_fill": False}
+
+
+def _page(
+    read: Callable[..., Page[queries.FileRow]], spot: Spot, standing: Standing
+) -> dict[str, Any]:
+    """A page of files in the order and from the place that the address names."""
     sort = request.args.get("sort", "")
     by = sort.removeprefix("-")
     if by not in queries.SORTS:
         sort = by = "name"
-    place = read_place(request.args.get("place"))
-    page = queries.list_in(
+    page = read(
         spot,
         closed=standing.closed,
         by=by,
         descending=sort.startswith("-"),
-        place=place,
+        place=read_place(request.args.get("place")),
     )
     return {
         "spot": spot,
@@ -67,8 +90,4 @@ def list_of(spot: Spot, standing: Standing) -> dict[str, Any]:
         "sort": sort,
         "page": page,
         "lines": [line_of(row) for row in page.rows],
-        "folders": [] if place else queries.list_folders(spot),
-        "may_fill": standing.fill,
-        "limit_mb": shelf().most_bytes // MIB,
-        "accept": accept_list(PURPOSES["document"].kinds),
     }

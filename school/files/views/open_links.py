@@ -12,14 +12,13 @@ from flask import Response, after_this_request, current_app, render_template, re
 
 from school.accounts.service.attempts import note_link_try
 from school.audit.actor import Actor, acting_as
-from school.db import transaction
 from school.errors import NotFound
 from school.files import queries
 from school.files.models import File
 from school.files.service import open_links
 from school.files.views.blueprint import bp
 from school.files.views.lists import Line, line_of
-from school.files.views.sending import send
+from school.files.views.sending import send, tell_release
 from school.tenancy.scope import find_school_id, outside_schools, school_scope
 from school.web.access import public
 from school.web.pagination import read_place
@@ -88,10 +87,18 @@ def _lines(rows: Sequence[queries.FileRow]) -> list[Line]:
 
 def _fetch(token: str, file_id: UUID | None) -> Response:
     with _in_school(token), acting_as(Actor(name="Link")):
-        with transaction():
-            content = open_links.content_by_link(token, file_id)
+        content = open_links.content_by_link(token, file_id)
         # Inline only what the link of a signed-in person would show inline too: nothing here.
-        return send(content, disposition="attachment", cache_control="private, no-store")
+        response = send(content, disposition="attachment", cache_control="private, no-store")
+        asker = f"{_hash(token)}:{content.key}:{request.remote_addr}"
+        return tell_release(
+            response, f"by-link:{asker}", lambda: open_links.record_use(content, token)
+        )
+
+
+def _hash(token: str) -> str:
+    """What may be kept of a token."""
+    return sha256(token.encode()).hexdigest()
 
 
 @contextmanager
@@ -125,7 +132,7 @@ def _counted(token: str) -> Iterator[None]:
 def _note(token: str, *, is_known: bool) -> None:
     settings = current_app.config["SETTINGS"]
     note_link_try(
-        sha256(token.encode()).hexdigest(),
+        _hash(token),
         address=request.remote_addr or "",
         pepper=settings.secret_key.get_secret_value(),
         is_known=is_known,

@@ -29,8 +29,12 @@ ROLE_PLACES: dict[Role, Any] = {
     Role.ADMINISTRATOR: lazy_gettext("Administrators"),
 }
 """The roles that keep files together: those who work here."""
+_SEEN_BY: dict[Role, Any] = {
+    Role.TEACHER: lazy_gettext("All teachers and administrators see what lies here."),
+    Role.REGISTRAR: lazy_gettext("All registrars and administrators see what lies here."),
+    Role.ADMINISTRATOR: lazy_gettext("All administrators see what lies here."),
+}
 _BY_ID = {role_id: role for role, role_id in ROLE_IDS.items()}
-_OFFICE = frozenset({Role.REGISTRAR, Role.ADMINISTRATOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def _sees_school(person: Person, owner_id: UUID) -> bool:
 
 
 def _edits_school(person: Person, owner_id: UUID) -> bool:
-    return bool(person.roles & _OFFICE) and _sees_school(person, owner_id)
+    return person.is_office and _sees_school(person, owner_id)
 
 
 def _sees_role(person: Person, owner_id: UUID) -> bool:
@@ -110,7 +114,7 @@ def _seen_person(person: Person, owner_id: Any) -> sa.ColumnElement[bool]:
     return seen if person.is_staff else sa.false()
 
 
-def _card(title: str, url: str, sentence: str) -> OwnerCard:
+def _card(title: str, url: str, sentence: str, seen_by: str) -> OwnerCard:
     return OwnerCard(
         title=title,
         url=url,
@@ -118,6 +122,7 @@ def _card(title: str, url: str, sentence: str) -> OwnerCard:
         crumbs=((_("Files"), url_for("files.index")), (title, url)),
         files_url=url,
         place=title,
+        seen_by=seen_by,
     )
 
 
@@ -125,7 +130,8 @@ def _school_card(owner_id: UUID) -> OwnerCard | None:
     if owner_id != current_school_id():
         return None
     sentence = _("Everybody who works here looks, the office changes.")
-    return _card(_("The school's files"), url_for("files.of_school"), sentence)
+    seen_by = _("Everybody who works here sees what lies here.")
+    return _card(_("The school's files"), url_for("files.of_school"), sentence, seen_by)
 
 
 def _role_card(owner_id: UUID) -> OwnerCard | None:
@@ -133,15 +139,15 @@ def _role_card(owner_id: UUID) -> OwnerCard | None:
     if role is None:
         return None
     sentence = _("Kept together by everybody with this role.")
-    return _card(str(ROLE_PLACES[role]), url_for("files.of_role", role=role.value), sentence)
+    url = url_for("files.of_role", role=role.value)
+    return _card(str(ROLE_PLACES[role]), url, sentence, str(_SEEN_BY[role]))
 
 
 def _person_card(owner_id: UUID) -> OwnerCard | None:
     if owner_id != the_person().user_id:
         return None
-    return _card(
-        _("My files"), url_for("files.mine"), _("Seen by you alone, until you share them.")
-    )
+    sentence = _("Seen by you alone, until you share them.")
+    return _card(_("My files"), url_for("files.mine"), sentence, _("Only you see what lies here."))
 
 
 register_owner(

@@ -38,10 +38,10 @@ from school.files.service.shelf import shelf
 from school.files.views import held
 from school.files.views.blueprint import bp
 from school.files.views.holds import shown_holds, student_aims
-from school.files.views.lists import ICONS, line_of, list_of
+from school.files.views.lists import ICONS, list_of, put_away_in
 from school.files.views.showing import frame_of, grantee_words, tell_back, url_of
 from school.files.views.uploads import unfinished_in
-from school.permissions import Permission, Person
+from school.permissions import Permission
 from school.web.access import requires, the_person, wants_json
 from school.web.errors import message_of
 from school.web.formats import moment
@@ -50,6 +50,8 @@ from school.web.headers import POLICY
 from school.web.notices import offer_undo
 
 STUDENT = OwnerKind.STUDENT.value
+SENT = "sent"
+"""In the address to which the page moves when its script has sent a new version."""
 
 
 @bp.get("/students/<uuid:student_id>/files")
@@ -58,15 +60,9 @@ def of_student(student_id: UUID) -> str:
     """The files of one student."""
     person = the_person()
     archived = request.args.get("show") == "archived"
-    if archived:
-        policy.check_owner(person, STUDENT, student_id, archived=True)
-    return _list_page(person, student_id, archived=archived)
-
-
-def _list_page(person: Person, student_id: UUID, *, archived: bool) -> str:
     spot = queries.Spot(STUDENT, student_id)
     standing = policy.standing_in(person, spot)
-    listed = _put_away(person, spot) if archived else list_of(spot, standing)
+    listed = put_away_in(person, spot, standing) if archived else list_of(spot, standing)
     card = policy.card_of(STUDENT, student_id)
     return render_template(
         "files/of_student.html",
@@ -78,26 +74,21 @@ def _list_page(person: Person, student_id: UUID, *, archived: bool) -> str:
         ),
         archived=archived,
         may_add=listed["may_fill"],
-        may_restore=person.may(Permission.FILE_ARCHIVE),
+        may_restore=standing.archive,
         may_view_archived=policy.may_view_archived(person),
         may_keep_medical=policy.may_view_purpose(person, "medical"),
         student_id=student_id,
-        may_see_trash=policy.may_see_trash(person, STUDENT, student_id),
+        may_see_trash=standing.delete,
         **shown_holds(
-            person, student_aims(student_id), url_for("files.hold_student", student_id=student_id)
+            person,
+            student_aims(student_id),
+            url_for("files.hold_student", student_id=student_id),
+            may_delete=standing.delete,
         ),
         photo=queries.find_photo(STUDENT, student_id),
         unfinished=unfinished_in(person, spot) if listed["may_fill"] else [],
         accept_photo=accept_list(PURPOSES["photo"].kinds),
     )
-
-
-def _put_away(person: Person, spot: queries.Spot) -> dict[str, Any]:
-    """What was put away of all folders, in one list: it has left its place."""
-    rows = queries.list_files(spot.owner_kind, spot.owner_id, archived=True)
-    seen = [row for row in rows if policy.may_view_purpose(person, row.purpose)]
-    lines = [line_of(row) for row in seen]
-    return {"lines": lines, "folders": [], "page": None, "at": str(spot), "may_fill": False}
 
 
 @bp.post("/students/<uuid:student_id>/files")
@@ -168,6 +159,8 @@ def _file_page(
     spot = queries.spot_of(file)
     above = queries.trail_to(spot.folder_id) if spot.folder_id else []
     frame = frame_of(person, spot, above, sees_owner=rights.sees_owner)
+    if SENT in request.args:
+        flash(_("Version %(number)s is the current one now", number=current.number), "done")
     return render_template(
         "files/show.html",
         file=file,
@@ -194,13 +187,17 @@ def _file_page(
         may_edit=rights.edit and file.archived_at is None,
         may_archive=rights.archive,
         may_delete=rights.delete,
+        may_see_history=policy.may_see_history(person, rights, spot),
         **shown_holds(
             the_person(),
-            holding.aims_at(file),
+            holding.aims_at(file, above),
             url_for("files.hold_file", file_id=file.id),
+            may_delete=rights.delete,
         ),
         rename=rename or RenameForm(data={"name": file.name, "version": file.version}),
         replace=replace or ReplaceForm(data={"version": file.version}),
+        is_sealed=PURPOSES[file.purpose].is_sensitive,
+        unfinished=unfinished_in(person, spot, replaces_id=file.id) if rights.edit else [],
         accept=accept_list(PURPOSES[file.purpose].kinds),
         limit_mb=PURPOSES[file.purpose].limit_bytes(shelf().most_bytes) // MIB,
     )

@@ -5,6 +5,7 @@ A student's files are such a place too; their page stands in `pages` and shows t
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from flask import Response, flash, jsonify, redirect, render_template, request, url_for
@@ -19,11 +20,12 @@ from school.files.forms import FolderForm
 from school.files.models import Folder
 from school.files.policy import Standing
 from school.files.queries import Spot, read_spot
-from school.files.service import finding, folders, sharing
+from school.files.service import finding, folders, holding, sharing
 from school.files.service.places import spot_of_person, spot_of_role, spot_of_school
 from school.files.views import owners
 from school.files.views.blueprint import bp
-from school.files.views.lists import line_of, list_of
+from school.files.views.holds import shown_holds
+from school.files.views.lists import line_of, list_of, put_away_in
 from school.files.views.pages import keep_all, keep_each
 from school.files.views.showing import frame_of, grantee_words, url_of
 from school.files.views.uploads import unfinished_in
@@ -61,6 +63,7 @@ def index() -> str:
         shared=finding.list_shared_with(person)[:FEW],
         families=FAMILY_WORDS,
         may_see_trash=person.may(Permission.FILE_DELETE),
+        is_office=person.is_office,
         q="",
         family="",
         found=None,
@@ -77,6 +80,7 @@ def _found(person: Person, q: str, family: str) -> str:
         shared=[],
         families=FAMILY_WORDS,
         may_see_trash=person.may(Permission.FILE_DELETE),
+        is_office=person.is_office,
         q=q,
         family=family,
         found=found,
@@ -129,21 +133,53 @@ def _page(spot: Spot, trail: list[Folder] | None = None) -> str:
     here = trail[-1] if trail else None
     frame = frame_of(person, spot, trail[:-1], sees_owner=standing.sees_owner)
     card = frame.card
-    may_share = here is not None and standing.share
+    archived = request.args.get("show") == "archived"
+    may_share = here is not None and standing.share and not archived
+    # A folder is changed where it lies: by whom it was shared with only deeper down.
+    may_change = here is not None and not archived and _may_change(person, here, standing)
+    listed = put_away_in(person, spot, standing) if archived else list_of(spot, standing)
     return render_template(
         "files/place.html",
-        **list_of(spot, standing),
+        **listed,
+        **_held(person, here, trail, standing),
         card=card,
+        archived=archived,
+        may_restore=standing.archive,
+        place_url=url_of(spot),
+        may_view_archived=standing.sees_owner and policy.may_view_archived(person),
+        may_see_trash=standing.delete,
+        may_see_history=here is not None and policy.may_see_history(person, standing, spot),
+        may_delete_here=may_change and _may_delete(here, standing, listed),
         crumbs=card.crumbs[:-1] if card and not here else frame.crumbs,
         here=here,
-        # A folder is changed where it lies: by whom it was shared with only deeper down.
-        may_change=here is not None and _may_change(person, here, standing),
-        zip_url=url_for("files.bundle_place"),
-        unfinished=unfinished_in(person, spot) if standing.fill else [],
+        may_change=may_change,
+        zip_url=url_for("files.bundle_place", show="archived" if archived else None),
+        unfinished=unfinished_in(person, spot) if listed["may_fill"] else [],
         shares=sharing.list_shares(here, above=trail[:-1]) if may_share and here else [],
         may_share=may_share,
         share_words=grantee_words,
     )
+
+
+def _held(
+    person: Person, here: Folder | None, trail: list[Folder], standing: Standing
+) -> dict[str, Any]:
+    """What a folder's page says of holds; a place has none of its own."""
+    if here is None or not standing.sees_owner:
+        return {"holds": [], "may_hold": False}
+    return shown_holds(
+        person,
+        holding.aims_at(here, trail[:-1]),
+        url_for("files.hold_folder", folder_id=here.id),
+        may_delete=standing.delete,
+    )
+
+
+def _may_delete(here: Folder | None, standing: Standing, listed: dict[str, Any]) -> bool:
+    """As `policy.check_delete_folder`, asked only where the list does not say it."""
+    if here is None or standing.delete:
+        return here is not None
+    return not (listed["lines"] or listed["folders"]) and queries.is_empty(here.id)
 
 
 def _may_change(person: Person, here: Folder, standing: Standing) -> bool:

@@ -246,7 +246,7 @@ def _make_link(thing: Thing) -> Answer:
         with transaction():
             # The last of all days is too far off like any other.
             until = end_of(form.until.data) or datetime.max.replace(tzinfo=UTC)
-            token = open_links.make_link(thing, expires_at=until)
+            token = open_links.make_link(thing, expires_at=until, once=form.once.data)
     except (Invalid, Conflict) as error:
         show_on_form(form, error)
         return _page(thing, link_form=form), error.status

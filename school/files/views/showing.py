@@ -66,15 +66,14 @@ def url_of_thing(thing: Thing) -> str:
     return url_for("files.folder", folder_id=thing.id)
 
 
-def tell_back(file: File, name_before: str) -> None:
-    """Say that a file is there again, and what it is called if that has changed."""
-    words = _("“%(name)s” is back", name=file.name)
-    if file.name != name_before:
-        words = _(
-            "“%(old)s” is back as “%(name)s”: another file of its name is there by now",
-            old=name_before,
-            name=file.name,
-        )
+def tell_back(thing: Thing, name_before: str) -> None:
+    """Say that a file or folder is there again, and what it is called if that has changed."""
+    words = _("“%(name)s” is back", name=thing.name)
+    if thing.name != name_before:
+        taken = _("“%(old)s” is back as “%(name)s”: another file of its name is there by now")
+        if isinstance(thing, Folder):
+            taken = _("“%(old)s” is back as “%(name)s”: another folder of its name is there by now")
+        words = taken % {"old": name_before, "name": thing.name}
     flash(words, "done")
 
 

@@ -160,12 +160,17 @@ def wanted_of(told: dict[str, str], length_bytes: int) -> beginning.Wanted:
         replaces_id = UUID(replaces) if replaces else None
     except ValueError:
         raise queries.file_gone() from None
+    version = told.get("replaces_version", "")
+    if version and not _is_number(version):
+        raise Invalid("replaces_version has to be a number.", field="replaces_version")
     return beginning.Wanted(
         filename=told.get("filename") or "file",
         length_bytes=length_bytes,
         spot=None if replaces_id else queries.read_spot(told.get("at")),
         purpose=told.get("purpose") or "document",
         replaces_id=replaces_id,
+        replaces_version=int(version) if version else None,
+        note=told.get("note"),
     )
 
 
@@ -206,9 +211,13 @@ def _check_version() -> None:
 
 def _number(header: str) -> int:
     text = request.headers.get(header, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+    if not _is_number(text):
         raise Invalid("%(header)s has to be a number.", header=header)
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
 def _checksum() -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from flask import Response, flash, jsonify, redirect, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -14,17 +15,23 @@ from school.errors import Invalid
 from school.files.forms import DirectUploadForm
 from school.files.models import UploadState
 from school.files.queries import Spot
-from school.files.service.names import clean_name
+from school.files.service.families import BY_EXTENSION
+from school.files.service.names import clean_name, extension_of
 from school.files.service.uploading import direct, ending, finding
 from school.files.views.blueprint import bp
 from school.files.views.showing import url_of
 from school.files.views.tus import PLACE, finished_if_small, wanted_of, why_refused
 from school.permissions import Permission, Person
+from school.storage.protocol import MOST_PUT_BYTES
 from school.web.access import requires, the_person
+from school.web.headers import allow_connections_to
 
 
-def unfinished_in(person: Person, spot: Spot) -> list[dict[str, Any]]:
-    """What this person began to send to a place and what came of it, as pages show it."""
+def unfinished_in(
+    person: Person, spot: Spot, *, replaces_id: UUID | None = None
+) -> list[dict[str, Any]]:
+    """What this person began to send to a place, or as a new version of a file, and what came of
+    it, as pages show it."""
     return [
         {
             **row._asdict(),
@@ -34,8 +41,23 @@ def unfinished_in(person: Person, spot: Spot) -> list[dict[str, Any]]:
             "url": url_for("files.upload_state", upload_id=row.id),
             "end_url": url_for("files.forget_upload", upload_id=row.id),
         }
-        for row in finding.list_unfinished(person, spot)
+        for row in finding.list_unfinished(person, spot, replaces_id=replaces_id)
     ]
+
+
+def direct_upload() -> dict[str, Any] | None:
+    """For the page that is being made: where it asks for a link past us, and the most bytes one
+    takes. None where files are sent to us; otherwise its policy names the cloud."""
+    origin = direct.origin()
+    if origin is None:
+        return None
+    allow_connections_to(origin)
+    return {"url": url_for("files.begin_direct_upload"), "most_bytes": MOST_PUT_BYTES}
+
+
+@bp.record
+def _tell_templates(state: BlueprintSetupState) -> None:
+    state.app.jinja_env.globals["direct_upload"] = direct_upload
 
 
 @bp.post(f"{PLACE}/direct")
@@ -51,7 +73,7 @@ def begin_direct_upload() -> tuple[Any, int]:
         upload, signed = direct.begin_direct(
             the_person(),
             wanted_of(told, form.size.data),
-            content_type=form.type.data,
+            content_type=form.type.data or _type_by_name(told.get("filename", "")),
             sha256=form.sha256.data,
         )
     send = {
@@ -62,6 +84,11 @@ def begin_direct_upload() -> tuple[Any, int]:
     }
     place = url_for("files.upload_state", upload_id=upload.id)
     return jsonify({"id": str(upload.id), "url": place, "send": send}), 201
+
+
+def _type_by_name(filename: str) -> str:
+    kind = BY_EXTENSION.get(extension_of(clean_name(filename)))
+    return kind.content_type if kind else ""
 
 
 @bp.put(f"{direct.UPLOAD_PATH}<token>")

@@ -29,6 +29,9 @@ from school.students.queries.people import (
     find_by_number as find_by_number,
 )
 from school.students.queries.people import (
+    find_with_class as find_with_class,
+)
+from school.students.queries.people import (
     get_student as get_student,
 )
 from school.students.queries.people import (

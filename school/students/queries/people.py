@@ -10,9 +10,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from school.academics.models import SchoolClass
 from school.audit.models import AuditEvent
 from school.db import db
 from school.enrollment.models import Enrollment
+from school.enrollment.queries import IN_CLASS
 from school.errors import NotFound
 from school.students.models import Student, StudentStatus
 
@@ -26,6 +28,24 @@ def get_student(student_id: UUID) -> Student:
     if student is None:
         raise NotFound("There is no such student.")
     return student
+
+
+def find_with_class(student_id: UUID) -> tuple[Student, SchoolClass | None] | None:
+    """The student and the class they are in now."""
+    row = db.session.execute(
+        sa.select(Student, SchoolClass)
+        .outerjoin(
+            Enrollment,
+            sa.and_(
+                Enrollment.school_id == Student.school_id,
+                Enrollment.student_id == Student.id,
+                Enrollment.ends_on.is_(None),
+            ),
+        )
+        .outerjoin(SchoolClass, IN_CLASS)
+        .where(Student.id == student_id)
+    ).first()
+    return (row[0], row[1]) if row else None
 
 
 def get_students(student_ids: Collection[UUID]) -> list[Student]:

@@ -19,7 +19,7 @@ from school.students.models import CustomFieldKind, Student, StudentStatus
 from school.students.queries.listing import grade_levels
 from school.students.views import words
 from school.students.views.blueprint import students as bp
-from school.students.views.saving import save
+from school.students.views.saving import About, save
 from school.web.access import requires, the_person
 from school.web.forms import Form
 from school.web.notices import offer_undo
@@ -135,7 +135,12 @@ def _edit(student: Student, form: Any, section: str) -> Response | tuple[str, in
                 **_values(form),
             )
 
-        answer = save(form, act, fresh_version=lambda: queries.get_student(student.id).version)
+        answer = save(
+            form,
+            act,
+            fresh_version=lambda: queries.get_student(student.id).version,
+            about=About("student", student.id, words.full_name(student)),
+        )
         if answer is not None:
             return answer
         if not form.errors:

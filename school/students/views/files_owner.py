@@ -12,8 +12,6 @@ from flask_babel import gettext as _
 
 from school.audit.log import record_change
 from school.db import db
-from school.enrollment.queries import class_of
-from school.errors import NotFound
 from school.files.models import OwnerKind
 from school.files.policy import OwnerCard, register_owner
 from school.permissions import Permission, Person
@@ -46,7 +44,7 @@ def _may_add(person: Person, student_id: UUID) -> bool:
 
 def _may_take(person: Person, student_id: UUID) -> bool:
     """What belongs to a student's record leaves it by the office only."""
-    return person.may(Permission.FILE_ARCHIVE) and _may_add(person, student_id)
+    return person.is_office and _may_add(person, student_id)
 
 
 def _seen(person: Person, owner_id: Any) -> sa.ColumnElement[bool]:
@@ -65,20 +63,24 @@ def _titles(student_ids: Collection[UUID]) -> dict[UUID, str]:
 
 
 def _card(student_id: UUID) -> OwnerCard | None:
-    try:
-        student = queries.get_student(student_id)
-    except NotFound:
+    found = queries.find_with_class(student_id)
+    if found is None:
         return None
+    student, school_class = found
     name = words.full_name(student)
     own_url = url_for("students.show", student_id=student_id)
     return OwnerCard(
         title=name,
         url=own_url,
-        sentence=headline(student, class_of(student_id)),
+        sentence=headline(student, school_class),
         crumbs=((_("Students"), url_for("students.index")), (name, own_url)),
         initials=words.letters(student),
         tabs=tuple(student_tabs(student_id, the_person(), "files")),
         files_url=url_for("files.of_student", student_id=student_id),
+        seen_by=_(
+            "Everybody who works here sees what lies here, and so does the family of %(name)s.",
+            name=name,
+        ),
     )
 
 

@@ -16,11 +16,12 @@ from school.students.queries.families import list_guardians, students_of
 from school.students.queries.visibility import visible_to
 from school.students.views import words
 from school.students.views.blueprint import guardians as bp
-from school.students.views.history import entries_of, page_of
+from school.students.views.history import entries_of
 from school.students.views.links import guardian_values
-from school.students.views.saving import save
+from school.students.views.saving import About, save
 from school.web.access import requires, the_person
 from school.web.formats import initials, tint
+from school.web.history import page_of
 from school.web.pagination import read_place
 
 
@@ -111,6 +112,7 @@ def edit(guardian_id: UUID) -> Response | tuple[str, int] | str:
                 guardian, version=form.version.data or 0, **guardian_values(form)
             ),
             fresh_version=lambda: queries.get_guardian(guardian_id).version,
+            about=About("guardian", guardian_id, guardian.name),
         )
         if answer is not None:
             return answer

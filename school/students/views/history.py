@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from school.audit import history as audit
 from school.audit import undo
 from school.audit.models import AuditEvent
 from school.db import db, transaction
-from school.errors import Forbidden, Invalid, NotFound
+from school.errors import Forbidden, NotFound
 from school.permissions import Permission, Person
 from school.students import queries
 from school.students.models import Guardian
@@ -25,8 +25,9 @@ from school.students.views import words
 from school.students.views.blueprint import history as bp
 from school.web.access import requires, the_person
 from school.web.formats import moment
+from school.web.history import SHARED_TITLES
 
-TITLES: dict[str, Any] = {
+TITLES: dict[str, Any] = SHARED_TITLES | {
     "student.admitted": lazy_gettext("Admitted"),
     "student.imported": lazy_gettext("Imported"),
     "student.edited": lazy_gettext("Changed"),
@@ -43,10 +44,6 @@ TITLES: dict[str, Any] = {
     "enrollment.opened": lazy_gettext("Placed in a class"),
     "enrollment.closed": lazy_gettext("Left a class"),
     "enrollment.undone": lazy_gettext("Class taken back"),
-    "file.moved": lazy_gettext("File moved"),
-    "folder.moved": lazy_gettext("Folder moved"),
-    "legal_hold.placed": lazy_gettext("Legal hold placed"),
-    "legal_hold.lifted": lazy_gettext("Legal hold lifted"),
     "school_class.created": lazy_gettext("Class added"),
     "school_class.edited": lazy_gettext("Class changed"),
     "school_class.archived": lazy_gettext("Class archived"),
@@ -62,21 +59,6 @@ _SILENT = frozenset(
 MEDICAL = "medical_note"
 HERE_UNDOABLE = frozenset({"student.archive", "class.move"})
 """Kinds of change sets small enough to be undone while the page waits."""
-
-
-def page_of(
-    subject_id: UUID, entity: str, also: Iterable[tuple[str, UUID]], before: str | None
-) -> tuple[list[AuditEvent], UUID | None]:
-    """One page of events, and where the older ones begin."""
-    try:
-        edge = UUID(before) if before else None
-    except ValueError:
-        raise Invalid("This page address is damaged. Start again from the first page.") from None
-    events = audit.list_events(
-        subject_id, entity=entity, also=also, before=edge, limit=audit.PAGE_EVENTS + 1
-    )
-    page = events[: audit.PAGE_EVENTS]
-    return page, page[-1].id if len(events) > len(page) else None
 
 
 def entries_of(
@@ -164,13 +146,19 @@ def _changes(event: AuditEvent, person: Person, names: dict[str, str]) -> list[d
     if event.entity == "legal_hold" and not person.may(Permission.FILE_HOLD):
         return []  # that it stands is told to the office, not why
     before, after = event.before or {}, event.after or {}
-    keys = [key for key in {**before, **after} if key not in _SILENT]
+    keys = sorted((key for key in {**before, **after} if key not in _SILENT), key=_place)
     changes = [_change(key, before, after, names, person) for key in keys]
     for key in ("guardian_id",):
         for side, facts in (("old", before), ("new", after)):
             if facts.get(key) in names:
                 changes.insert(0, {"label": "", "old": "", "new": "", side: names[facts[key]]})
     return [change for change in changes if change["old"] or change["new"]]
+
+
+def _place(key: str) -> tuple[int, str]:
+    """In the order of our words: databases keep facts in orders of their own."""
+    known = list(words.LABELS)
+    return known.index(key) if key in known else len(known), key
 
 
 def _change(

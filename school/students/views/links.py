@@ -18,7 +18,7 @@ from school.students.models import Guardian, Student
 from school.students.queries.families import students_of
 from school.students.views import words
 from school.students.views.blueprint import students as bp
-from school.students.views.saving import save
+from school.students.views.saving import About, save
 from school.web.access import requires, the_person
 from school.web.formats import initials, tint
 from school.web.notices import offer_undo
@@ -159,6 +159,7 @@ def edit_link(student_id: UUID, link_id: UUID) -> Response | tuple[str, int] | s
             form,
             lambda: service.edit_link(link, version=form.version.data or 0, **_link_values(form)),
             fresh_version=lambda: queries.get_link(student.id, link_id).version,
+            about=About("student_guardian", link_id, guardian.name),
         )
         if answer is not None:
             return answer

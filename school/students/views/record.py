@@ -17,9 +17,10 @@ from school.students.models import Student, StudentStatus
 from school.students.queries.visibility import visible_to
 from school.students.views import words
 from school.students.views.blueprint import students as bp
-from school.students.views.history import entries_of, page_of
+from school.students.views.history import entries_of
 from school.web.access import requires, the_person
 from school.web.formats import age, tint
+from school.web.history import page_of
 
 
 def student_tabs(student_id: UUID, person: Person, current: str) -> list[dict[str, Any]]:

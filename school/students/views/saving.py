@@ -9,31 +9,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from flask import render_template, request
 from flask_babel import gettext as _
 from sqlalchemy.orm.exc import StaleDataError
 
+from school.audit import history as audit
+from school.audit.models import AuditEvent
 from school.db import db, transaction
 from school.errors import DomainError, Stale
 from school.students import queries
 from school.students.views import words
 from school.students.views.blueprint import students as bp
-from school.web.errors import way_back
+from school.web.errors import message_of, way_back
+from school.web.formats import moment
 from school.web.forms import Form, show_on_form
 
 Answer = tuple[str, int]
+_LOOKED_BACK = 20
 _NO_FACTS = {"csrf_token", "version", "opened"}
 
 
+class About(NamedTuple):
+    """The record a form is of, and what it is called."""
+
+    entity: str
+    id: UUID
+    name: str
+
+
 def save(
-    form: Form, act: Callable[[], object], *, fresh_version: Callable[[], int | str]
+    form: Form,
+    act: Callable[[], object],
+    *,
+    fresh_version: Callable[[], int | str],
+    about: About | None = None,
 ) -> Answer | None:
     """Run `act`, which reads the form, in a transaction; once more if it was overtaken.
 
-    None when it is saved, or when the form says what is wrong; the conflict page (409) when
-    somebody else changed the same fields.
+    `about`: whose record it is, for the conflict page to say so, and who changed it. None when it
+    is saved, or when the form says what is wrong; the conflict page (409) when somebody else
+    changed the same fields.
     """
     try:
         _run(act)
@@ -42,9 +60,9 @@ def save(
         form["version"].data = fresh_version()
         asked = _settle(form, error)
         return (
-            conflict_page(form, error, asked)
+            conflict_page(form, error, asked, about)
             if asked
-            else save(form, act, fresh_version=fresh_version)
+            else save(form, act, fresh_version=fresh_version, about=about)
         )
     except DomainError as error:
         if error.status not in {409, 422}:
@@ -114,8 +132,9 @@ def _for_form(value: Any) -> Any:
     return "\n".join(value) if isinstance(value, list) else value
 
 
-def conflict_page(form: Form, error: Stale, asked: list[str]) -> Answer:
+def conflict_page(form: Form, error: Stale, asked: list[str], about: About | None) -> Answer:
     """What both changed, side by side, with a choice for each: nothing typed is lost."""
+    changes = _last_changes(about, asked) if about else {}
     rows = [
         {
             "name": name,
@@ -124,6 +143,8 @@ def conflict_page(form: Form, error: Stale, asked: list[str]) -> Answer:
             "yours": _raw(name, error.yours[name]),
             "theirs_text": _text(name, error.theirs[name]),
             "yours_text": _text(name, error.yours[name]),
+            "by": changes[name].actor_name if name in changes else "",
+            "when": moment(changes[name].at) if name in changes else "",
         }
         for name in asked
     ]
@@ -137,11 +158,32 @@ def conflict_page(form: Form, error: Stale, asked: list[str]) -> Answer:
         carried=[(name, value) for name, value in settled.items() if name not in asked],
         version=form["version"].data,
         opened=json.dumps(settled | saved_now),
-        message=_(error.message),
+        title=_title(error, about, {one.actor_name for one in changes.values()}),
         save_url=request.path,
         back=way_back(),
     )
     return page, 409
+
+
+def _title(error: Stale, about: About | None, names: set[str]) -> str:
+    """Whose record, and who changed it, where that is one person."""
+    if about is None:
+        return message_of(error)
+    if len(names) == 1:
+        who = next(iter(names))
+        return str(_("%(who)s changed %(name)s while you were writing", who=who, name=about.name))
+    return str(_("Somebody else changed %(name)s while you were writing", name=about.name))
+
+
+def _last_changes(about: About, asked: list[str]) -> dict[str, AuditEvent]:
+    """Field → the act that gave it its value, as far as the newest acts tell."""
+    found: dict[str, AuditEvent] = {}
+    for event in audit.list_events(about.id, entity=about.entity, limit=_LOOKED_BACK):
+        if event.entity_id == about.id:
+            for name in asked:
+                if name.replace("custom_", "custom.") in (event.after or {}):
+                    found.setdefault(name, event)
+    return found
 
 
 def _label(form: Form, name: str) -> str:

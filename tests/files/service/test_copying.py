@@ -181,7 +181,7 @@ def test_a_file_that_waits_for_its_copy_is_refused_without_it(
     cloud.away = True
     with pytest.raises(Unavailable):
         make_file(student)
-    assert queries.list_files("student", student.id) == []
+    assert queries.list_files("student", student.id).rows == []
     cloud.away = False
     sweep()
     assert db.session.scalar(sa.select(sa.func.count()).select_from(BlobLocation)) == 0

@@ -76,7 +76,7 @@ def test_killed_before_the_first_byte(
     sweep_after_lease(monkeypatch)
 
     assert_house_in_order(faulty)
-    assert queries.list_files("student", student.id) == []
+    assert queries.list_files("student", student.id).rows == []
 
 
 def test_killed_after_the_last_byte(
@@ -154,7 +154,7 @@ def test_an_upload_slower_than_its_lease_is_refused_not_half_kept(
         make_file(student)
 
     assert_house_in_order(faulty)
-    assert queries.list_files("student", student.id) == []
+    assert queries.list_files("student", student.id).rows == []
 
 
 def test_an_unknown_outcome_is_tried_again_under_a_new_key(

@@ -45,7 +45,12 @@ def aims(file: File) -> dict[HoldTarget, Any]:
 @pytest.mark.parametrize("kind", list(HoldTarget))
 def test_a_hold_stops_deletion_until_it_is_lifted(kind: HoldTarget, student: Any) -> None:
     file = make_file(student)
-    hold = place(kind, aims(file)[kind])
+    with transaction():
+        outer = folders.make_folder(queries.Spot("student", student.id), "Letters")
+        inner = folders.make_folder(folders.inside(outer), "Old")
+        folders.move([file], [], folders.inside(inner))
+    aimed = aims(file) | {HoldTarget.FOLDER: outer.id}
+    hold = place(kind, aimed[kind])
 
     with pytest.raises(Conflict, match="legal hold"):
         trash(file)
@@ -86,7 +91,7 @@ def test_who_placed_and_who_lifted_is_kept(student: Any) -> None:
         holding.lift_hold(hold.id)  # twice is once
 
     (row,) = holding.list_holds()
-    assert (row.hold.reason, row.file_name) == ("A claim of 3 May", "Report.pdf")
+    assert (row.hold.reason, row.name) == ("A claim of 3 May", "Report.pdf")
     assert (row.hold.placed_by_name, row.hold.lifted_by_name) == ("Grace Kim", "Amara Okafor")
     told = db.session.scalars(
         sa.select(AuditEvent.action)
@@ -164,10 +169,17 @@ def test_a_hold_needs_a_reason(reason: str, student: Any) -> None:
 
 
 def test_one_hold_at_a_time_on_one_thing(student: Any) -> None:
-    place(HoldTarget.STUDENT, student.id)
+    first = place(HoldTarget.STUDENT, student.id)
 
+    assert place(HoldTarget.STUDENT, student.id).id == first.id  # the button, pressed twice
     with pytest.raises(Conflict, match="already"):
-        place(HoldTarget.STUDENT, student.id)
+        place(HoldTarget.STUDENT, student.id, "Another claim")
+    with pytest.raises(Conflict, match="already"), acting_as(Actor(name="Omar Haddad")):
+        with transaction():
+            holding.place_hold(HoldTarget.STUDENT, student.id, "A claim")
+    assert db.session.scalars(sa.select(LegalHold)).all() == [first]
+    told = sa.select(AuditEvent).where(AuditEvent.action == "legal_hold.placed")
+    assert len(db.session.scalars(told).all()) == 1
 
 
 def test_what_is_deleted_for_good_cannot_be_held(student: Any) -> None:

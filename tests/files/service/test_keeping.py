@@ -45,12 +45,12 @@ def test_a_file_is_kept_replaced_brought_back_and_put_away(provider: Any, studen
         keeping.restore_version(file, 1)
     with transaction():
         keeping.archive_file(file)
-    away = queries.list_files("student", student.id)
+    away = queries.list_files("student", student.id).rows
     with transaction():
         keeping.restore_file(file)
 
     assert away == []
-    (row,) = queries.list_files("student", student.id)
+    (row,) = queries.list_files("student", student.id).rows
     assert (row.name, row.number, row.changed_by) == ("Report.pdf", 3, "Schoolhouse")
     first, second, third = versions_of(file)
     assert first.blob_id == third.blob_id != second.blob_id
@@ -105,7 +105,7 @@ def test_the_same_name_makes_a_new_version(student: Any) -> None:
             io.BytesIO(data), owner_kind="student", owner_id=student.id, filename="Report.pdf"
         )
 
-    (row,) = queries.list_files("student", student.id)
+    (row,) = queries.list_files("student", student.id).rows
     assert row.number == 2
 
 
@@ -228,9 +228,9 @@ def test_search_finds_files_in_use_only(student: Any) -> None:
 
 
 def test_a_list_never_shows_less_than_what_was_just_written(student: Any) -> None:
-    assert queries.list_files("student", student.id) == []
+    assert queries.list_files("student", student.id).rows == []
     make_file(student)
-    assert len(queries.list_files("student", student.id)) == 1
+    assert len(queries.list_files("student", student.id).rows) == 1
 
 
 def test_writing_inside_a_transaction_is_a_mistake(student: Any) -> None:
@@ -272,7 +272,7 @@ def test_a_photo_is_set_replaced_and_taken_away(student: Any) -> None:
     assert first.id == again.id
     assert db.session.get(type(student), (student.school_id, student.id)).photo_file_id == first.id
     assert queries.get_content(again).content_type == "image/jpeg"
-    assert queries.list_files("student", student.id) == []
+    assert queries.list_files("student", student.id).rows == []
     with transaction():
         keeping.remove_photo(owner_kind="student", owner_id=student.id)
     assert db.session.get(type(student), (student.school_id, student.id)).photo_file_id is None
@@ -282,4 +282,4 @@ def test_a_photo_is_set_replaced_and_taken_away(student: Any) -> None:
 def test_another_student_s_files_are_not_in_the_list(student: Any) -> None:
     make_file(make_owner(given_name="Isla", family_name="MacLeod"))
 
-    assert queries.list_files("student", student.id) == []
+    assert queries.list_files("student", student.id).rows == []

@@ -14,7 +14,7 @@ from school.db import db, transaction
 from school.errors import Conflict, Invalid, NotFound, Stale
 from school.files import queries
 from school.files.models import Blob, BlobState, File, FileVersion, HoldTarget
-from school.files.service import holding, keeping, retention, trashing
+from school.files.service import folders, holding, keeping, retention, trashing
 from school.files.service.retention import Amount, Limits
 from school.files.service.sweeping import BACKUPS_KEPT, sweep
 from school.storage import errors
@@ -121,8 +121,12 @@ def test_only_files_of_the_purpose(student: Any) -> None:
 @pytest.mark.parametrize("kind", list(HoldTarget))
 def test_nothing_goes_under_a_hold(kind: HoldTarget, student: Any, school: Any) -> None:
     file = file_of(student, 3)
+    with transaction():
+        folder = folders.make_folder(queries.Spot("student", student.id), "Letters")
+        folders.move([queries.get_file(file.id)], [], folders.inside(folder))
     targets = {
         HoldTarget.FILE: file.id,
+        HoldTarget.FOLDER: folder.id,
         HoldTarget.STUDENT: student.id,
         HoldTarget.SCHOOL: school.id,
     }

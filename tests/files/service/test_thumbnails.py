@@ -69,11 +69,11 @@ def states() -> list[str]:
 
 def test_a_job_makes_it_and_lists_know(student: Any, run_jobs: Any) -> None:
     file, text = photo(student), make_file(student)
-    assert [row.has_thumbnail for row in queries.list_files("student", student.id)] == [False] * 2
+    assert [row.has_thumbnail for row in queries.list_files("student", student.id).rows] == [False] * 2
     run_jobs()
     made = small(file)
     assert (made.format, made.size) == ("WEBP", (320, 213))
-    known = {row.id: row.has_thumbnail for row in queries.list_files("student", student.id)}
+    known = {row.id: row.has_thumbnail for row in queries.list_files("student", student.id).rows}
     assert known == {file.id: True, text.id: False}
 
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_drawn_is_tried_once(student: Any, monkeypatch: Any) -> N
     assert make_thumbnail(blob_of(file)) is False
     assert len(drawn) == 1
     assert [made.derived_id for made in derivatives()] == [None]
-    assert queries.list_files("student", student.id)[0].has_thumbnail is False
+    assert queries.list_files("student", student.id).rows[0].has_thumbnail is False
 
 
 @pytest.mark.parametrize("state", [ScanState.HELD, ScanState.INFECTED])

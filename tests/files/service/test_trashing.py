@@ -67,7 +67,7 @@ def test_what_is_deleted_is_in_no_list_and_no_search_and_comes_back_whole(studen
 
     trash(file)
 
-    assert queries.list_files("student", student.id) == []
+    assert queries.list_files("student", student.id).rows == []
     assert queries.list_stored("student", student.id, limit=9) == []
     assert queries.list_all_files() == []
     assert not is_found("report")
@@ -75,7 +75,7 @@ def test_what_is_deleted_is_in_no_list_and_no_search_and_comes_back_whole(studen
 
     take_out(file)
 
-    assert [row.name for row in queries.list_files("student", student.id)] == ["Report.pdf"]
+    assert [row.name for row in queries.list_files("student", student.id).rows] == ["Report.pdf"]
     assert is_found("report")
     assert queries.get_content(queries.get_file(file.id)).size_bytes == len(PDF)
     assert actions() == ["file.added", "file.trashed", "file.taken_out"]
@@ -99,10 +99,10 @@ def test_one_that_was_put_away_comes_back_as_put_away(student: Any) -> None:
         keeping.archive_file(file)
 
     trash(file)
-    assert queries.list_files("student", student.id, archived=True) == []
+    assert queries.list_files("student", student.id, archived=True).rows == []
     take_out(file)
 
-    assert [row.id for row in queries.list_files("student", student.id, archived=True)] == [file.id]
+    assert [row.id for row in queries.list_files("student", student.id, archived=True).rows] == [file.id]
     assert not is_found("report")
 
 

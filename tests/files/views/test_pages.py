@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -37,9 +37,9 @@ def kept(school: Any, pupil: Student, **more: Any) -> File:
         return make_file(pupil, **more)
 
 
-def files_of(school: Any, pupil: Student) -> list[queries.FileRow]:
+def files_of(school: Any, pupil: Student) -> Sequence[queries.FileRow]:
     with school_scope(school.id):
-        return queries.list_files("student", pupil.id)
+        return queries.list_files("student", pupil.id).rows
 
 
 def send(client: FlaskClient, pupil: Student, *files: tuple[bytes, str], **headers: str) -> Any:

@@ -149,7 +149,7 @@ def test_an_editor_fills_and_changes_what_is_shared_and_nothing_around_it(
         assert client.post("/files/move/here", data=ids).status_code in {403, 404}
     whole = {"ids": [f"folder:{things.outer.id}"], "to": str(spot_of_person(client.user.id))}
     assert client.post("/files/move/here", data=whole).status_code in {403, 404}
-    for path in ("rename", "remove"):
+    for path in ("rename", "trash"):
         answer = client.post(f"/files/folders/{things.outer.id}/{path}", data={"name": "X"})
         assert answer.status_code == 403
     assert client.get(f"/files/{things.file.id}/share").status_code == 403
@@ -377,6 +377,81 @@ def test_a_link_is_made_on_the_page_and_shown_once(
     with school_scope(school.id):
         kept = db.session.scalars(sa.select(Share)).one()
         assert kept.token_sha256 and kept.token_sha256 not in link[1]
+
+
+def test_the_form_sent_twice_makes_one_link(
+    things: Things, app: Flask, links_on: None, school: Any
+) -> None:
+    place = f"/files/{things.file.id}"
+
+    def posted(once: str, days: int = 5) -> str:
+        """The link that is shown after it."""
+        until = (datetime.now(UTC) + days * TOMORROW).date().isoformat()
+        made = things.owner.post(f"{place}/link", data={"until": until, "once": once})
+        link = re.search(r"http://localhost(/s/[\w-]+)", things.owner.get(made.location).text)
+        assert link
+        return link[1]
+
+    shown = things.owner.get(f"{place}/share").text
+    once = re.search(r'name="once"[^>]*value="([\w-]{20,})"', shown)
+    assert once and once[1] not in things.owner.get(f"{place}/share").text
+    link = posted(once[1])
+
+    assert posted(once[1]) == link
+    assert len({link, posted("other"), posted(once[1], days=6), posted(""), posted("")}) == 5
+    assert app.test_client().get(link).status_code == 200
+    with school_scope(school.id):
+        assert len(db.session.scalars(sa.select(Share)).all()) == 5
+        told = sa.select(AuditEvent).where(AuditEvent.action == "share.given")
+        assert len(db.session.scalars(told).all()) == 5
+        for given in db.session.scalars(sa.select(Share)).all():
+            things.owner.post(f"/files/shares/{given.id}/end")
+    again = posted(once[1])
+    assert again != link  # what was taken back opens nothing any more
+    assert app.test_client().get(link).status_code == 404
+    assert app.test_client().get(again).status_code == 200
+
+
+def downloads(school: Any) -> int:
+    with school_scope(school.id):
+        told = sa.select(AuditEvent).where(AuditEvent.action == "file.downloaded")
+        return len(db.session.scalars(told).all())
+
+
+def test_what_gives_no_bytes_out_is_no_download(
+    things: Things, app: Flask, links_on: None, school: Any
+) -> None:
+    """By an open link, and by one's own."""
+    own = things.owner.get(f"/files/{things.file.id}/download").location
+    for client, place in (
+        (app.test_client(), f"{make_link(things, things.file)}/file"),
+        (things.owner, own),
+    ):
+        before = downloads(school)
+        etag = client.head(place).headers["ETag"]
+        known = client.get(place, headers={"If-None-Match": etag})
+        beyond = client.get(place, headers={"Range": "bytes=99999999-"})
+        assert (known.status_code, beyond.status_code) == (304, 416)
+        assert downloads(school) == before
+
+        for start in (0, 10, 20):
+            part = client.get(place, headers={"Range": f"bytes={start}-{start + 9}"})
+            assert (part.status_code, part.data) == (206, PDF[start : start + 10])
+        assert downloads(school) == before + 1
+        assert client.get(place).data == PDF
+        assert downloads(school) == before + 2
+
+
+def test_two_people_with_one_link_are_two_downloads(
+    things: Things, app: Flask, links_on: None, school: Any
+) -> None:
+    place = f"{make_link(things, things.file)}/file"
+    for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
+        part = app.test_client().get(
+            place, headers={"Range": "bytes=0-9"}, environ_overrides={"REMOTE_ADDR": address}
+        )
+        assert part.status_code == 206
+    assert downloads(school) == 2
 
 
 def test_a_link_gives_the_file_to_anybody_and_nothing_else(

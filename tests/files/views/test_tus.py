@@ -6,7 +6,7 @@ import hashlib
 import io
 import uuid
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -66,9 +66,9 @@ def begun(client: FlaskClient, pupil: Student, length: int = len(TEXT), **more: 
     return str(answer.location)
 
 
-def files_of(school: Any, pupil: Student) -> list[queries.FileRow]:
+def files_of(school: Any, pupil: Student) -> Sequence[queries.FileRow]:
     with school_scope(school.id):
-        return queries.list_files("student", pupil.id)
+        return queries.list_files("student", pupil.id).rows
 
 
 def stored(school: Any, storage: Any, file_id: Any) -> bytes:

@@ -29,7 +29,13 @@ from school.files.models import Upload, UploadPart, UploadState
 from school.files.service.families import MIB, PURPOSES
 from school.files.service.outbox import delete_later
 from school.files.service.shelf import shelf
-from school.files.service.uploading.ending import LIFETIME, PIECES, drop_pieces, too_old
+from school.files.service.uploading.ending import (
+    LIFETIME,
+    PIECES,
+    drop_pieces,
+    take_room,
+    too_old,
+)
 from school.files.service.uploading.finding import (
     check_may_send,
     find_upload,
@@ -107,7 +113,8 @@ def is_small(upload: Upload) -> bool:
 def append(person: Person, upload_id: UUID, piece: Piece, *, offset: int) -> Upload:
     """Take the piece that begins at `offset`. Returns the upload as it is then.
 
-    Raises WrongOffset, Busy, Gone, TooLarge, Unavailable, and what `check_may_send` raises.
+    Raises WrongOffset, Busy, Gone, TooLarge (NoRoom), Unavailable, and what `check_may_send`
+    raises.
     """
     check_may_send(person, get_upload(person, upload_id))
     row = _lease(upload_id, piece, offset)
@@ -134,6 +141,7 @@ def _lease(upload_id: UUID, piece: Piece, offset: int) -> UploadPart | None:
             raise TooLarge("This is more than was announced.")
         if not piece.size_bytes:
             return None
+        take_room(upload)
         upload.lease_until = clock.now() + LEASE
         row = new_part(upload, start=offset, key=new_key(PIECES))
         session.add(row)

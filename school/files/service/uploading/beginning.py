@@ -12,7 +12,9 @@ from school.errors import Invalid, TooMany
 from school.files.models import Upload, UploadState
 from school.files.queries import Spot, file_gone, get_file, spot_of
 from school.files.service import quotas
+from school.files.service.changing import changed_meanwhile
 from school.files.service.families import PURPOSES
+from school.files.service.keeping import LONGEST_NOTE
 from school.files.service.outbox import plan_sweep
 from school.files.service.shelf import shelf
 from school.files.service.staging import check_size
@@ -37,12 +39,16 @@ class Wanted(NamedTuple):
     spot: Spot | None = None
     purpose: str = "document"
     replaces_id: UUID | None = None
+    # The `File.version` of the file it replaces, as the person saw it; None: whatever it is then.
+    replaces_version: int | None = None
+    note: str | None = None
 
 
 def begin(person: Person, wanted: Wanted) -> Upload:
     """Say what is coming, in the caller's transaction. Audited.
 
-    Raises TooLarge (NoRoom), Invalid, Forbidden, NotFound, or TooMany for more than `MOST_OPEN`.
+    Raises TooLarge (NoRoom), Invalid, Forbidden, NotFound, Stale, or TooMany for more than
+    `MOST_OPEN`.
     """
     upload = _row(person, wanted)
     check_may_send(person, upload)
@@ -68,6 +74,8 @@ def _row(person: Person, wanted: Wanted) -> Upload:
     spot, purpose = wanted.spot, wanted.purpose
     if wanted.replaces_id is not None:
         file = get_file(wanted.replaces_id)
+        if wanted.replaces_version not in {None, file.version}:
+            raise changed_meanwhile(file.name, file.current_version)
         spot, purpose = spot_of(file), file.purpose
     elif purpose not in SENT_FOR:
         raise Invalid("Files are not kept for “%(purpose)s”.", field="purpose", purpose=purpose)
@@ -81,6 +89,8 @@ def _row(person: Person, wanted: Wanted) -> Upload:
         **spot._asdict(),
         purpose=purpose,
         replaces_id=wanted.replaces_id,
+        replaces_version=wanted.replaces_version if wanted.replaces_id else None,
+        note=(wanted.note or "").strip()[:LONGEST_NOTE] or None,
         filename=drop_unseen(wanted.filename) or "file",
         length_bytes=wanted.length_bytes,
         offset_bytes=0,

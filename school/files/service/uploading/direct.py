@@ -11,11 +11,12 @@ from typing import BinaryIO, NamedTuple
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+import structlog
 
 from school import clock
 from school.audit.log import record
 from school.db import db, take_write_lock, transaction
-from school.errors import Conflict, Invalid, Unavailable
+from school.errors import Conflict, Invalid, TooLarge, Unavailable
 from school.files.models import Upload, UploadPart, UploadState
 from school.files.service.families import BY_CONTENT_TYPE, PURPOSES
 from school.files.service.links import LINK_SENTENCES, LinkTooOld
@@ -28,10 +29,11 @@ from school.permissions import Person
 from school.storage import errors
 from school.storage.hybrid import member_named
 from school.storage.keys import new_key
-from school.storage.protocol import SignedRequest
+from school.storage.protocol import MOST_PUT_BYTES, SignedRequest, StorageProvider
 from school.storage.signing import Claim, LinkExpired, LinkRefused, LinkSigner
 from school.tenancy.scope import current_school_id
 
+log = structlog.get_logger(__name__)
 LIFETIME = timedelta(minutes=5)
 UPLOAD_PATH = "/u/"
 METHOD = "PUT"
@@ -49,6 +51,22 @@ class Ticket(NamedTuple):
     sha256: str
 
 
+def origin() -> str | None:
+    """The cloud to which pages send files past us; None where they send them to us."""
+    here = shelf()
+    if not here.sends_direct or not _is_cloud(here.provider):
+        return None
+    try:
+        return here.provider.upload_origin()
+    except errors.StorageError as error:
+        log.warning("upload.no_origin", error=type(error).__name__)
+        return None
+
+
+def _is_cloud(provider: StorageProvider) -> bool:
+    return not provider.caps.local_path and provider.caps.presign_put
+
+
 def begin_direct(
     person: Person, wanted: Wanted, *, content_type: str, sha256: str
 ) -> tuple[Upload, SignedRequest]:
@@ -62,6 +80,8 @@ def begin_direct(
         raise Invalid("Files of this type are not taken.", field="type")
     if wanted.length_bytes < 1:
         raise Invalid("This file is empty.", field="size")
+    if wanted.length_bytes > MOST_PUT_BYTES:
+        raise TooLarge("No link takes a file as large as this. Send it in pieces.")
     upload = begin(person, wanted)
     if PURPOSES[upload.purpose].is_sensitive:
         # It would lie at the storage as it came, and not encrypted.
@@ -76,7 +96,7 @@ def begin_direct(
 
 def _signed(person: Person, upload: Upload, part: UploadPart, content_type: str) -> SignedRequest:
     provider = shelf().provider
-    if not provider.caps.local_path and provider.caps.presign_put:
+    if _is_cloud(provider):
         try:
             return member_named(provider, part.provider).presign_put(
                 part.key,

@@ -17,7 +17,7 @@ from school.files.models import UNDER_WAY, StorageTask, Upload, UploadPart, Uplo
 from school.files.service import quotas
 from school.files.service.outbox import AT_ONCE, DELETE, LATE_WRITE, NO_WAIT, plan_sweep
 from school.files.service.shelf import shelf
-from school.files.service.uploading.finding import get_upload
+from school.files.service.uploading.finding import find_upload, get_upload
 from school.permissions import Person
 from school.storage.hybrid import members_of
 
@@ -25,6 +25,8 @@ LIFETIME = timedelta(hours=24)
 """So long after its last byte, an upload ends."""
 UNSTARTED_LIFETIME = timedelta(hours=1)
 """Of one that never brought a byte: the room it keeps is others' too."""
+IDLE = timedelta(hours=2)
+"""So long after its last byte, the room kept for what has not arrived is others' again."""
 REMEMBERED = timedelta(days=30)
 PIECES, DIRECT_PIECES = "part", "part/direct"
 """Where the objects lie until the file does."""
@@ -77,7 +79,9 @@ def leave(upload: Upload, state: UploadState, *, only_from: Collection[str], **m
     if not _move(upload, state, only_from=only_from, **more):
         return False
     drop_pieces(upload.id)
-    quotas.release_upload(upload.length_bytes, user_id=upload.user_id)
+    # As it is now: part of it may have been released since the upload was read.
+    room_bytes = db.session.scalar(sa.select(Upload.room_bytes).where(Upload.id == upload.id)) or 0
+    quotas.release_upload(room_bytes, user_id=upload.user_id)
     return True
 
 
@@ -167,7 +171,70 @@ def _end(upload_id: UUID) -> bool:
 
 
 def next_end() -> datetime | None:
-    """When the next upload of the school in scope is too old."""
-    return db.session.scalar(
-        sa.select(sa.func.min(Upload.expires_at)).where(Upload.state.in_(UNDER_WAY))
+    """When the next upload of the school in scope is too old, or has kept its room too long."""
+    too_old, untouched = db.session.execute(
+        sa.select(
+            sa.func.min(sa.case((Upload.state.in_(UNDER_WAY), Upload.expires_at))),
+            sa.func.min(sa.case((_keeps_room(), Upload.expires_at))),
+        ).where(Upload.state.in_(UNDER_WAY))
+    ).one()
+    idle = untouched - LIFETIME + IDLE if untouched else None
+    return min((at for at in (too_old, idle) if at is not None), default=None)
+
+
+def release_idle() -> int:
+    """Give back the room of what has not arrived and nobody sends, in the school in scope; going on
+    takes it again (`take_room`). Opens its own transactions; returns how many uploads gave some."""
+    released = 0
+    for upload_id in db.session.scalars(_idle().limit(AT_ONCE)).all():
+        with transaction():
+            released += _release(upload_id)
+    return released
+
+
+def _keeps_room() -> sa.ColumnElement[bool]:
+    """Begun, and counted for more than has arrived. What never brought a byte ends soon enough."""
+    return sa.and_(
+        Upload.state == UploadState.OPEN,
+        Upload.offset_bytes > 0,
+        Upload.room_bytes > Upload.offset_bytes,
     )
+
+
+def _idle() -> sa.Select[UUID]:
+    now = clock.now()
+    return (
+        sa.select(Upload.id)
+        .where(_keeps_room(), Upload.expires_at < now + LIFETIME - IDLE)
+        .where(sa.or_(Upload.lease_until.is_(None), Upload.lease_until <= now))
+        .order_by(Upload.expires_at)
+    )
+
+
+def _release(upload_id: UUID) -> bool:
+    take_write_lock(db.session())
+    still = _idle().where(Upload.id == upload_id).with_for_update()
+    if db.session.scalar(still) is None:
+        return False
+    upload = find_upload(upload_id)
+    if upload is None:
+        return False
+    left = upload.room_bytes - upload.offset_bytes
+    upload.room_bytes = upload.offset_bytes
+    db.session.flush()
+    quotas.release_upload(left, user_id=upload.user_id)
+    record("upload.room_released", "upload", upload.id, after={"bytes": left})
+    return True
+
+
+def take_room(upload: Upload) -> None:
+    """Somebody goes on with it: room for all of it again, in the caller's transaction, which holds
+    the upload. Raises NoRoom."""
+    if upload.offset_bytes:
+        # From now on it is nobody's to release, although the piece is still on its way.
+        upload.expires_at = clock.now() + LIFETIME
+    lacking = upload.length_bytes - upload.room_bytes
+    if lacking:
+        quotas.reserve_upload(lacking, user_id=upload.user_id)
+        upload.room_bytes = upload.length_bytes
+        record("upload.room_taken", "upload", upload.id, after={"bytes": lacking})

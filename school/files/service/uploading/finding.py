@@ -71,8 +71,11 @@ def check_may_send(person: Person, upload: Upload) -> None:
         check_fill(person, spot, purpose=upload.purpose)
 
 
-def list_unfinished(person: Person, spot: Spot) -> list[UploadRow]:
-    """What this person is sending here, or was refused; the oldest first."""
+def list_unfinished(
+    person: Person, spot: Spot, *, replaces_id: UUID | None = None
+) -> list[UploadRow]:
+    """What this person is sending here, or was refused; the oldest first. With `replaces_id` new
+    versions of that file, otherwise files beside the others."""
     rows = db.session.execute(
         sa.select(
             Upload.id,
@@ -91,6 +94,7 @@ def list_unfinished(person: Person, spot: Spot) -> list[UploadRow]:
             Upload.owner_kind == spot.owner_kind,
             Upload.owner_id == spot.owner_id,
             Upload.folder_id == spot.folder_id,
+            Upload.replaces_id == replaces_id,
             sa.or_(Upload.state != UploadState.OPEN, Upload.expires_at > clock.now()),
         )
         .order_by(Upload.created_at, Upload.id)

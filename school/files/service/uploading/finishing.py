@@ -129,7 +129,13 @@ def _keep_as(upload: Upload, stream: IO[bytes]) -> None:
     if upload.replaces_id is not None:
         file = get_file(upload.replaces_id)
         keeping.add_version(
-            file, stream, filename=upload.filename, size_hint=upload.length_bytes, also=also
+            file,
+            stream,
+            filename=upload.filename,
+            note=upload.note,
+            size_hint=upload.length_bytes,
+            expected_version=upload.replaces_version,
+            also=also,
         )
         return
     keeping.keep_upload(
