@@ -41,7 +41,10 @@ def run_offline() -> None:
         context.get_x_argument(as_dictionary=True).get("url")
         or current_app.config["SQLALCHEMY_DATABASE_URI"]
     )
-    context.configure(url=url, literal_binds=True, **OPTIONS)
+    # The driver's own style would write every % twice.
+    context.configure(
+        url=url, literal_binds=True, dialect_opts={"paramstyle": "named"}, **OPTIONS
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 from flask import Flask, current_app, request, session
 from flask_babel import Babel, get_locale
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
+from sqlalchemy.exc import OperationalError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import school.tenancy.walls  # noqa: F401 - puts up the walls
@@ -23,8 +25,10 @@ from school import db as database
 from school.academics import queries as academics_queries
 from school.accounts import api as accounts_api
 from school.accounts import views as accounts_views
+from school.admin import jobs as admin_jobs  # noqa: F401 - registers its handler
 from school.admin import views as admin_views
 from school.db import db
+from school.errors import Unavailable
 from school.faults import format_trace
 from school.files import api as files_api
 from school.files import jobs as files_jobs  # noqa: F401 - registers its handlers
@@ -41,6 +45,7 @@ from school.storage.factory import open_storage
 from school.storage.protocol import StorageProvider
 from school.students import api as students_api
 from school.students import views as students_views
+from school.upgrade.standing import why_not_served
 from school.web import api, errors, formats, headers, health, sessions, static_files
 from school.web.access import current_person
 from school.web.navigation import navigation_for
@@ -64,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _configure(app, settings)
     configure_logging(settings)
     _init_database(app, settings)
+    _check_database(settings)
     cache.init_cache(
         app, redis_url=settings.redis_url, folder=str(Path(settings.data_dir) / "cache")
     )
@@ -169,6 +175,21 @@ def _init_database(app: Flask, settings: Settings) -> None:
         render_as_batch=True,
         compare_type=True,
     )
+
+
+def _check_database(settings: Settings) -> None:
+    """Raises Unavailable for a database that may not be served: half filled, or moved away."""
+    options = {"connect_timeout": 3} if settings.database.startswith("postgres") else {}
+    engine = sa.create_engine(settings.database, poolclass=sa.NullPool, connect_args=options)
+    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+        return
+    try:
+        with engine.connect() as connection:
+            fault = why_not_served(connection)
+    except OperationalError:
+        return  # whoever needs the database tells that it is away
+    if fault:
+        raise Unavailable(fault)
 
 
 def _choose_locale() -> str | None:

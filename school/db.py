@@ -34,6 +34,8 @@ from sqlalchemy.orm import (
 from uuid_utils.compat import uuid7
 
 from school import clock
+from school.errors import MovedAway
+from school.upgrade.standing import has_moved
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +140,13 @@ def take_write_lock(session: Session) -> None:
     raw: Any = connection.connection.dbapi_connection
     if not raw.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Behind the lock: a move holds it until the database is marked.
+        if has_moved(connection.engine.url.database):
+            raise MovedAway(
+                "The school's records have moved to another database, and this server has to be "
+                "restarted before it saves anything. Tell your administrator.",
+                retry_after_s=60,
+            )
 
 
 def take_turn(session: Session, name: str) -> None:

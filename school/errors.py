@@ -9,6 +9,7 @@
     ├── TooLarge           413  over a stated limit
     ├── TooMany            429  too many tries in a short time
     └── Unavailable        503  a part we need is down; come back after `retry_after_s`
+        └── MovedAway      503  the database has moved; this server has to be restarted
 
 Messages are English sentences with `%(name)s` places, filled from the parameters, so that
 pages can translate the sentence and fill it afterwards.
@@ -88,3 +89,9 @@ class Unavailable(DomainError):
     def __init__(self, message: str, *, retry_after_s: int = 5, **params: Any) -> None:
         super().__init__(message, **params)
         self.retry_after_s = retry_after_s
+
+
+class MovedAway(Unavailable):
+    """Nothing is saved in a database that has moved: it would be missing in the new one."""
+
+    code = "moved_away"

@@ -20,6 +20,7 @@ from huey.consumer import Consumer
 
 from school.accounts.service.attempts import forget_old_attempts
 from school.db import db
+from school.errors import MovedAway
 from school.files.service.reconciling import plan_reconcile
 from school.files.service.recounting import plan_count
 from school.files.service.retention import plan_retention
@@ -119,6 +120,9 @@ class Worker:
                     db.session.remove()
                 for job_id in due:
                     queue.run(self._app.app_context, job_id)
+            except MovedAway:
+                log.warning("worker.database_moved")
+                self._stop.wait(REAP_EVERY_S)
             except Exception:
                 # The look-out must outlive a database or Redis that is away for a while.
                 log.exception("worker.lookout_failed")

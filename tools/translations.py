@@ -47,7 +47,7 @@ def error_names() -> set[str]:
 
 def _takes_sentence_first(error: ast.ClassDef) -> bool:
     made = [n for n in error.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
-    return not made or made[0].args.args[1].arg == "message"
+    return not made or [one.arg for one in made[0].args.args[1:2]] == ["message"]
 
 
 SENTENCE_ARGUMENT = {**dict.fromkeys(error_names(), 0), "progress": 1, "tell": 1,

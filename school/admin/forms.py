@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
-from wtforms import EmailField, SelectField, StringField
+from wtforms import EmailField, PasswordField, SelectField, StringField
 from wtforms.validators import DataRequired, Length
 
 from school.web.forms import Form
@@ -36,4 +36,16 @@ class RenameForm(Form):
     name = StringField(
         _("Name of the school"),
         validators=[DataRequired(_("Type the school's name.")), Length(max=200)],
+    )
+
+
+class AddressForm(Form):
+    """Where the rows are to go; never shown again once typed."""
+
+    address_with_password = PasswordField(
+        _("Address of the empty PostgreSQL database"),
+        validators=[
+            DataRequired(_("Type the address of the new database.")),
+            Length(max=500),
+        ],
     )

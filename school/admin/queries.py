@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from school.accounts.models import Membership, User
 from school.accounts.queries import matches
 from school.db import db
 from school.errors import Invalid, NotFound
+from school.jobs.models import Job
 from school.mail.models import MailMessage, MailState
 from school.permissions import Role
 from school.tenancy.models import School
@@ -187,3 +189,39 @@ def _with_time(place: Place | None) -> Place | None:
     except ValueError:
         raise Invalid(DAMAGED) from None
     return Place((at, place.values[1]), place.backwards)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseInUse:
+    """`server`: PostgreSQL's version, None for a SQLite file. `place`: never with a password."""
+
+    server: str | None
+    place: str
+    size_bytes: int
+
+
+def find_database() -> DatabaseInUse:
+    """What the rows lie in. Two queries at most."""
+    url = db.engine.url
+    if url.get_backend_name() == "sqlite":
+        files = [Path(f"{url.database}{ending}") for ending in ("", "-wal")]
+        size = sum(file.stat().st_size for file in files if file.exists())
+        return DatabaseInUse(None, str(url.database), size)
+    version, size = db.session.execute(
+        sa.select(
+            sa.func.current_setting("server_version"),
+            sa.func.pg_database_size(sa.func.current_database()),
+        )
+    ).one()
+    place = url.set(query={}).render_as_string(hide_password=True)
+    return DatabaseInUse(str(version).partition(" ")[0], place, int(size))
+
+
+def find_last_job(kind: str) -> Job | None:
+    """The newest job of this kind that belongs to no school."""
+    return db.session.scalar(
+        sa.select(Job)
+        .where(Job.kind == kind, Job.school_id.is_(None))
+        .order_by(Job.id.desc())
+        .limit(1)
+    )

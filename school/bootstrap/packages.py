@@ -18,6 +18,7 @@ from school.bootstrap.platforms import Platform, Ran
 
 WHEELS = Path(__file__).parent / "wheels"
 STAMP = "schoolhouse-packages"
+LOCKS = ("requirements.txt", "requirements/upgrade.txt", "requirements/test.txt")
 OLD_ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
 
 
@@ -85,7 +86,8 @@ class Environment:
 
     def _remember(self) -> None:
         """Note what is installed: this lock, and any other whose packages it includes."""
-        for lock in (self.root / "requirements.txt", self.root / "requirements" / "test.txt"):
+        for name in LOCKS:
+            lock = self.root / name
             if lock == self.lock or (lock.exists() and pins(lock) <= pins(self.lock)):
                 self._stamp(lock).write_text(fingerprint(lock) + "\n")
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
@@ -154,7 +155,8 @@ def put_folder_into_trash(folder_id: UUID) -> None:
     folder = folders.get_folder(folder_id)
     policy.check_delete_folder(the_person(), folder)
     with transaction():
-        trashing_folders.trash_folder(folder)
+        may = partial(policy.check_delete_folder, the_person())
+        trashing_folders.trash_folder(folder, check=may)
 
 
 @files.route("/folders/<uuid:folder_id>/trash/restore", methods=["POST"])

@@ -18,7 +18,7 @@ from school import clock
 from school.audit.actor import Actor, acting_as, current_actor
 from school.cache import cache
 from school.db import after_commit, db, transaction
-from school.errors import DomainError
+from school.errors import DomainError, MovedAway
 from school.faults import name_fault
 from school.jobs.models import FINISHED, Job, JobState
 from school.tenancy.scope import find_school_id, school_scope
@@ -144,10 +144,17 @@ def run(open_context: OpenContext, job_id: UUID) -> None:
                 scope.enter_context(acting_as(actor))
                 result = _handlers[kind](**payload)
             _finish(job_id, JobState.DONE, result=result)
+        except MovedAway:
+            # The database takes no more: the job is found again in the new one.
+            log.info("job.database_moved", job_id=str(job_id), kind=kind)
         except DomainError as error:
             # A broken rule stays broken: trying again cannot mend it.
-            told = {"message": error.message, "params": error.params}
-            _finish(job_id, JobState.FAILED, error=str(error), result=told)
+            _finish(
+                job_id,
+                JobState.FAILED,
+                error=str(error),
+                result={"message": error.message, "params": error.params},
+            )
         except Exception as error:
             log.exception("job.failed", job_id=str(job_id), kind=kind, attempts=attempts)
             _retry_or_park(job_id, attempts, error)

@@ -45,6 +45,8 @@
     request.send(body);
   });
 
+  const inMb = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+  const newRow = (form) => form.querySelector("template").content.firstElementChild.cloneNode(true);
   const fits = (status) => status >= 200 && status < 300;
 
   /* What is told of a file to come, besides its bytes. */
@@ -285,124 +287,148 @@
   };
 
   /* One row: what it shows, and its buttons. */
-  const begin = (form, row, file, place, slot) => {
-    const words = form.dataset;
-    const part = (name) => row.querySelector(`[data-${name}]`);
-    const [state, pause, cancel, again] = ["says", "pause", "cancel", "again"].map(part);
-    const bar = row.querySelector("progress");
-    const inPieces = words.resumable && (file.size > LARGE || Boolean(words.direct) || form.hasAttribute("data-upload-one"));
-    let stop = null;
-    let began = null;
-    let told = 0;
-    let isPaused = false;
+  class Row {
+    constructor(form, row, file, place, slot) {
+      Object.assign(this, { form, row, file, slot, words: form.dataset, stop: null, began: null, told: 0, isPaused: false });
+      for (const name of ["says", "pause", "cancel", "again"]) this[name] = row.querySelector(`[data-${name}]`);
+      this.bar = row.querySelector("progress");
+      // What another page began goes on; it is asked for no room a second time.
+      this.isBegun = Boolean(place);
+      const tell = (what, value) => this.tell(what, value);
+      this.inPieces = this.words.resumable && (file.size > LARGE || Boolean(this.words.direct) || form.hasAttribute("data-upload-one"));
+      this.way = this.inPieces ? new Pieces(file, form, tell, place) : new Whole(file, form, tell);
+      row.querySelector("[data-name]").textContent = file.name;
+      this.bar.setAttribute("aria-label", file.name);
+      this.setUpButtons();
+      this.lineUp();
+    }
 
-    const show = (text, percent = null) => {
-      state.textContent = text;
-      if (percent !== null) bar.value = percent;
-    };
-    const mb = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
-    const moved = (bytes) => {
-      const at = performance.now();
-      began ??= { at, bytes };
-      pause.hidden = !way.canPause;
+    setUpButtons() {
+      this.label(this.pause, this.words.wordsPause);
+      this.label(this.cancel, this.cancel.getAttribute("aria-label"));
+      this.label(this.again, this.again.textContent);
+      this.pause.addEventListener("click", () => this.pauseOrResume());
+      this.cancel.addEventListener("click", () => this.giveUp());
+      this.again.addEventListener("click", () => this.sendAgain());
+    }
+
+    label(button, word) {
+      if (button !== this.cancel) button.textContent = word;
+      button.setAttribute("aria-label", `${word}: ${this.file.name}`);
+    }
+
+    show(text, percent = null) {
+      this.says.textContent = text;
+      if (percent !== null) this.bar.value = percent;
+    }
+
+    announce(text) { say(`${this.file.name}: ${text}`); }
+
+    tell(what, value) {
+      if (this.stop?.signal.aborted) return;
+      if (what === "sent") { this.moved(value); return; }
+      this.began = null;
+      const text = what === "away" ? this.words.wordsAway : this.words.wordsChecking;
+      if (this.says.textContent !== text) this.announce(text);
+      this.show(text);
+    }
+
+    moved(bytes) {
+      const { file, words } = this;
+      this.began ??= { at: performance.now(), bytes };
+      this.pause.hidden = !this.way.canPause;
       const percent = Math.floor(bytes / Math.max(file.size, 1) * 100);
-      const pieces = [`${percent}%`, fill(words.wordsOf, { sent: mb(bytes), all: mb(file.size) })];
-      const speed = (bytes - began.bytes) / Math.max(at - began.at, 1) * 1000;
-      const left = speed > 0 ? Math.round((file.size - bytes) / speed) : 0;
-      if (left > 90) pieces.push(fill(words.wordsMinutes, { m: Math.round(left / 60) }));
-      else if (left > 2) pieces.push(fill(words.wordsLeft, { s: left }));
-      show(pieces.join(" · "), percent);
-      if (Math.floor(percent / 25) <= told) return;
-      told = Math.floor(percent / 25);
-      say(fill(words.wordsSent, { name: file.name, p: told * 25 }));
-    };
-    const tell = (what, value) => {
-      if (stop?.signal.aborted) return;
-      if (what === "sent") { moved(value); return; }
-      began = null;
-      const text = what === "away" ? words.wordsAway : words.wordsChecking;
-      if (state.textContent !== text) say(`${file.name}: ${text}`);
-      show(text);
-    };
-    const way = inPieces ? new Pieces(file, form, tell, place) : new Whole(file, form, tell);
+      const parts = [`${percent}%`, fill(words.wordsOf, { sent: inMb(bytes), all: inMb(file.size) }), this.timeLeft(bytes)];
+      this.show(parts.filter(Boolean).join(" · "), percent);
+      const quarter = Math.floor(percent / 25);
+      if (quarter <= this.told) return;
+      this.told = quarter;
+      say(fill(words.wordsSent, { name: file.name, p: quarter * 25 }));
+    }
 
-    const end = (good, text) => {
-      show(text);
-      say(`${file.name}: ${text}`);
-      state.classList.toggle("err", !good);
-      bar.hidden = pause.hidden = cancel.hidden = true;
-      again.hidden = good;
-      row.dataset.state = good ? "done" : "failed";
-      if (good && words.left) words.left -= file.size;
-      slot.end(good);
-    };
-    const refuse = () => {
-      // There is no room: said before anything is sent. Asked again, the school looks anew.
-      if (row.dataset.refused || place || !(file.size > Number(words.left))) return false;
-      row.dataset.refused = "once";
-      end(false, words.wordsRoom);
+    timeLeft(bytes) {
+      const { began, words } = this;
+      const speed = (bytes - began.bytes) / Math.max(performance.now() - began.at, 1) * 1000;
+      const seconds = speed > 0 ? Math.round((this.file.size - bytes) / speed) : 0;
+      if (seconds > 90) return fill(words.wordsMinutes, { m: Math.round(seconds / 60) });
+      return seconds > 2 ? fill(words.wordsLeft, { s: seconds }) : null;
+    }
+
+    lineUp() {
+      this.says.classList.remove("err");
+      this.bar.hidden = this.cancel.hidden = false;
+      this.again.hidden = true;
+      this.pause.hidden = !this.way.canPause;
+      delete this.row.dataset.state;
+      if (this.inPieces) this.way.isSure = !this.way.place;
+      this.show(this.words.wordsWaiting);
+      this.slot.queue(() => this.go());
+    }
+
+    async go() {
+      if (this.lacksRoom()) { this.end(false, this.words.wordsRoom); return; }
+      const mine = this.stop = new AbortController();
+      this.began = null;
+      const answer = await this.way.run(mine.signal);
+      if (mine !== this.stop) return;
+      this.stop = null;
+      if (answer) this.end(answer.good, answer.good ? this.words.wordsDone : answer.text ?? this.words.wordsFailed);
+    }
+
+    /* Said before anything is sent, and once: asked again, the school looks anew. */
+    lacksRoom() {
+      if (this.wasRefused || this.isBegun || !(this.file.size > Number(this.words.left))) return false;
+      this.wasRefused = true;
       return true;
-    };
-    const go = async () => {
-      if (refuse()) return;
-      stop = new AbortController();
-      began = null;
-      const mine = stop;
-      const answer = await way.run(mine.signal);
-      if (mine !== stop) return;
-      stop = null;
-      if (answer) end(answer.good, answer.good ? words.wordsDone : answer.text ?? words.wordsFailed);
-    };
-    const lineUp = () => {
-      state.classList.remove("err");
-      bar.hidden = cancel.hidden = false;
-      again.hidden = true;
-      pause.hidden = !way.canPause;
-      delete row.dataset.state;
-      if (inPieces) way.isSure = !way.place;
-      show(words.wordsWaiting);
-      slot.queue(go);
-    };
-    const halt = () => {
-      slot.leave();
-      stop?.abort();
-      stop = null;
-    };
-    const label = (button, word) => {
-      if (button !== cancel) button.textContent = word;
-      button.setAttribute("aria-label", `${word}: ${file.name}`);
-    };
+    }
 
-    pause.addEventListener("click", () => {
-      isPaused = !isPaused;
-      label(pause, isPaused ? words.wordsResume : words.wordsPause);
-      if (!isPaused) { lineUp(); return; }
-      halt();
-      show(words.wordsPaused);
-      say(`${file.name}: ${words.wordsPaused}`);
-      slot.free();
-    });
-    cancel.addEventListener("click", () => {
-      halt();
-      way.end();
-      way.forget?.();
-      if (isPaused) { isPaused = false; label(pause, words.wordsPause); }
-      end(false, words.wordsCancelled);
-      again.focus();
-    });
-    again.addEventListener("click", async () => {
-      await takeFreshToken(form);
-      if (way.isRefused) { await way.end(); way.forget(); }
-      lineUp();
-      cancel.focus();
-    });
-    row.querySelector("[data-name]").textContent = file.name;
-    bar.setAttribute("aria-label", file.name);
-    label(pause, words.wordsPause);
-    label(cancel, cancel.getAttribute("aria-label"));
-    label(again, again.textContent);
-    lineUp();
-  };
+    end(good, text) {
+      this.show(text);
+      this.announce(text);
+      this.says.classList.toggle("err", !good);
+      this.bar.hidden = this.pause.hidden = this.cancel.hidden = true;
+      this.again.hidden = good;
+      this.row.dataset.state = good ? "done" : "failed";
+      if (good && this.words.left) this.words.left -= this.file.size;
+      this.slot.end(good);
+    }
+
+    halt() {
+      this.slot.leave();
+      this.stop?.abort();
+      this.stop = null;
+    }
+
+    setPaused(isPaused) {
+      this.isPaused = isPaused;
+      this.label(this.pause, isPaused ? this.words.wordsResume : this.words.wordsPause);
+    }
+
+    pauseOrResume() {
+      this.setPaused(!this.isPaused);
+      if (!this.isPaused) { this.lineUp(); return; }
+      this.halt();
+      this.show(this.words.wordsPaused);
+      this.announce(this.words.wordsPaused);
+      this.slot.free();
+    }
+
+    giveUp() {
+      this.halt();
+      this.way.end();
+      this.way.forget?.();
+      if (this.isPaused) this.setPaused(false);
+      this.end(false, this.words.wordsCancelled);
+      this.again.focus();
+    }
+
+    async sendAgain() {
+      await takeFreshToken(this.form);
+      if (this.way.isRefused) { await this.way.end(); this.way.forget(); }
+      this.lineUp();
+      this.cancel.focus();
+    }
+  }
 
   /* One file that replaces another: sent with the form's button, its row in place of the button. */
   const setUpOne = (form) => {
@@ -421,11 +447,11 @@
       const [file] = field.files;
       if (!file) return;
       event.preventDefault();
-      const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
+      const row = newRow(form);
       const begun = unfinishedOf(list, file);
       list.replaceChildren(row);
       list.hidden = false;
-      begin(form, row, file, begun?.dataset.url, slot);
+      new Row(form, row, file, begun?.dataset.url, slot);
     });
     watchAll(form, list, () => location.assign(form.dataset.done));
   };
@@ -483,18 +509,23 @@
     };
     const take = (files) => {
       for (const file of files) {
-        const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
+        const row = newRow(form);
         const begun = unfinishedOf(list, file);
         if (begun) begun.replaceWith(row); else list.append(row);
-        begin(form, row, file, begun?.dataset.url, newSlot());
+        new Row(form, row, file, begun?.dataset.url, newSlot());
       }
       tidy();
     };
 
     watchAll(form, list, refresh);
+    takeChosen(form, field, take);
+  };
 
+  /* Files chosen, dropped or pasted: taken one by one where a list is shown, otherwise the form sends. */
+  const takeChosen = (form, field, take) => {
+    const hasList = form.hasAttribute("data-upload-list");
     field.addEventListener("change", () => {
-      if (form.hasAttribute("data-upload-list")) { take([...field.files]); field.value = ""; } else form.requestSubmit();
+      if (hasList) { take([...field.files]); field.value = ""; } else form.requestSubmit();
     });
     for (const type of ["dragenter", "dragover"]) {
       form.addEventListener(type, (event) => { event.preventDefault(); form.classList.add("is-over"); });
@@ -506,13 +537,13 @@
       event.preventDefault();
       form.classList.remove("is-over");
       if (!event.dataTransfer.files.length) return;
-      if (form.hasAttribute("data-upload-list")) { take([...event.dataTransfer.files]); return; }
+      if (hasList) { take([...event.dataTransfer.files]); return; }
       field.files = event.dataTransfer.files;
       form.requestSubmit();
     });
     document.addEventListener("paste", (event) => {
       const files = event.clipboardData?.files;
-      if (files?.length && form.hasAttribute("data-upload-list") && !typing(event.target)) take([...files]);
+      if (files?.length && hasList && !typing(event.target)) take([...files]);
     });
   };
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from school.db import db
-from school.errors import DomainError, TooMany, Unavailable
+from school.errors import DomainError, MovedAway, TooMany, Unavailable
 from school.web.access import NoSchool, SignedOut, is_signed_out, wants_json
 
 log = structlog.get_logger(__name__)
@@ -104,6 +104,9 @@ def way_back() -> str:
 def answer_domain_error(error: DomainError) -> Response:
     retry = error.retry_after_s if isinstance(error, TooMany | Unavailable) else None
     more: dict[str, Any] = {"errors": {error.field: [message_of(error)]}} if error.field else {}
+    if isinstance(error, MovedAway):
+        db.session.rollback()
+        more |= _typed()
     for side in ("theirs", "yours"):
         if hasattr(error, side):
             more[side] = getattr(error, side)
@@ -195,6 +198,8 @@ def _answer_conflict(error: IntegrityError) -> Response:
 
 
 def _answer_database_gone(error: Exception) -> Response:
+    if "database is locked" in str(getattr(error, "orig", "")):
+        return _answer_busy()
     log.error("database.unavailable", error=type(error).__name__, exc_info=error)
     return answer(
         503,
@@ -202,6 +207,23 @@ def _answer_database_gone(error: Exception) -> Response:
         gettext("Nothing was saved. Try again in a few seconds."),
         code="database_unavailable",
         retry_after_s=5,
+    )
+
+
+def _answer_busy() -> Response:
+    """SQLite's one writer works for longer than we wait: the records are being moved, say."""
+    db.session.rollback()
+    log.warning("database.busy")
+    return answer(
+        503,
+        gettext("Somebody else is writing just now"),
+        gettext(
+            "The school's records are being moved or checked. Nothing was saved yet. What you "
+            "typed is still here: send it again in a minute."
+        ),
+        code="database_busy",
+        retry_after_s=60,
+        **_typed(),
     )
 
 

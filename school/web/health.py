@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from school.cache import cache
 from school.db import db
+from school.upgrade.standing import why_not_served
 from school.web.access import public
 from school.web.storage import storage_in_use
 
@@ -77,9 +78,18 @@ def _migrations_at_head() -> bool:
         )
 
 
+def _may_be_served() -> bool:
+    with db.engine.connect() as connection:
+        fault = why_not_served(connection)
+    if fault:
+        current_app.logger.error("health.not_served: %s", fault)
+    return fault is None
+
+
 CHECKS: dict[str, Callable[[], bool]] = {
     "database": _database_answers,
     "cache": _cache_answers,
     "storage": _storage_answers,
     "migrations": _migrations_at_head,
+    "upgrade": _may_be_served,
 }

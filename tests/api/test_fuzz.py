@@ -27,7 +27,7 @@ from school.tenancy.scope import school_scope
 from tests.api.conftest import Family, Make, Program
 from tests.factories.files import make_file
 
-OPERATIONS = 36
+OPERATIONS = 38
 # Asked after the operation that ends their record, or never at the right moment.
 TOO_LATE = {
     "GET /api/v1/students/{student_id}/guardians/{link_id}",

@@ -95,7 +95,7 @@ def test_the_vendored_pip_is_the_published_one():
 
 def test_what_has_only_source_comes_as_the_wheel_we_made_of_it(repository):
     """Nothing is built at a person's: a build fetches tools whose hashes nobody checks."""
-    for lock in ("requirements.txt", "requirements/test.txt"):
+    for lock in ("requirements.txt", "requirements/upgrade.txt", "requirements/test.txt"):
         (wheel,) = built_wheels(repository / lock)
         assert wheel.name.startswith("flask_principal-")
     assert hashlib.sha256(wheel.read_bytes()).hexdigest() == PRINCIPAL_SHA256

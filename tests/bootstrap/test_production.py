@@ -525,7 +525,7 @@ def test_a_rehearsal_of_the_whole_plan_and_a_second_one(
     from school.bootstrap.production import plan as planning
 
     monkeypatch.setattr(
-        planning, "ENTRIES", ("deploy", "requirements.txt", "setup_infrastructure.sh")
+        planning, "ENTRIES", ("deploy", "requirements", "requirements.txt", "setup_infrastructure.sh")
     )
     monkeypatch.setattr(planning, "UntilReady", lambda _urls: Command(("true",), settles=True))
     monkeypatch.setattr(Environment, "works", lambda self: True)

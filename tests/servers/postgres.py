@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,8 +122,11 @@ def _run(command: list[str | Path], folder: Path) -> None:
 
 
 @contextmanager
-def throwaway_postgres() -> Iterator[PostgresServer]:
-    """Start a server in a temporary folder and take everything away at the end."""
+def throwaway_postgres(settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
+    """Start a server in a temporary folder and take everything away at the end.
+
+    `settings`: its own beside SETTINGS, which are made for tests: fast, and careless of a crash.
+    """
     binaries = find_binaries()
     folder = Path(tempfile.mkdtemp(prefix="shpg-", dir="/tmp"))
     try:
@@ -147,8 +150,9 @@ def throwaway_postgres() -> Iterator[PostgresServer]:
             ],
             folder,
         )
+        wanted = {**SETTINGS, **(settings or {})}
         with (data / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+            file.writelines(f"{name} = '{value}'\n" for name, value in wanted.items())
             file.write(f"unix_socket_directories = '{folder}'\n")
         _run([*before, binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "start"], folder)
         try:

@@ -15,6 +15,7 @@ PLACES = (
     (_("Accounts"), "admin.accounts", "users", Permission.PLATFORM_USERS),
     (_("Outgoing mail"), "admin.mail", "mail", Permission.PLATFORM_OPERATE),
     (_("Storage"), "admin.storage", "folder", Permission.PLATFORM_OPERATE),
+    (_("Database"), "admin.database", "database", Permission.PLATFORM_OPERATE),
 )
 for order, (label, endpoint, icon, permission) in enumerate(PLACES, 10):
     add_place(Place(label, endpoint, icon, permission, group="platform", order=order))

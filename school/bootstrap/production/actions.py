@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from school.bootstrap.console import Stop
+from school.bootstrap.for_upgrade import LOCK
 from school.bootstrap.packages import Environment, last_line
 from school.bootstrap.platforms import Platform
 from school.bootstrap.testing import apt_install, missing_packages
@@ -254,11 +255,13 @@ class InstallEnvironment:
 
     def lines(self) -> Iterable[str]:
         return [
-            f"virtual environment {self.root}/.venv with what {self.root}/requirements.txt names"
+            f"virtual environment {self.root}/.venv with what {self.root}/{LOCK} names"
         ]
 
     def apply(self, machine: Machine) -> bool:
-        environment = Environment(machine.path(self.root), machine.platform, base=self.base)
+        environment = Environment(
+            machine.path(self.root), machine.platform, lock=LOCK, base=self.base
+        )
         if environment.works() and environment.is_complete():
             return False
         if not environment.works():

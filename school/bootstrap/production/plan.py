@@ -39,6 +39,7 @@ ENTRIES = (
     "docs",
     "requirements",
     "config_enhanced.py",
+    "database_upgrade.py",
     "requirements.txt",
     "pyproject.toml",
     "setup_infrastructure.sh",

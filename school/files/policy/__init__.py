@@ -10,7 +10,6 @@ from school.files.policy.files import check_trashed as check_trashed
 from school.files.policy.files import check_version as check_version
 from school.files.policy.files import check_view as check_view
 from school.files.policy.files import may_view_beside as may_view_beside
-from school.files.policy.files import may_view_file as may_view_file
 from school.files.policy.files import rights_on as rights_on
 from school.files.policy.files import seen_versions as seen_versions
 from school.files.policy.lists import seen_files as seen_files
@@ -18,8 +17,6 @@ from school.files.policy.lists import seen_trash as seen_trash
 from school.files.policy.owners import Condition as Condition
 from school.files.policy.owners import Owner as Owner
 from school.files.policy.owners import OwnerCard as OwnerCard
-from school.files.policy.owners import Question as Question
-from school.files.policy.owners import Titles as Titles
 from school.files.policy.owners import card_of as card_of
 from school.files.policy.owners import may_add as may_add
 from school.files.policy.owners import may_see_trash as may_see_trash

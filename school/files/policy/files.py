@@ -21,7 +21,7 @@ def may_view_file(person: Person, file: File) -> bool:
 
 
 def _shared_file(person: Person, file: File) -> Access | None:
-    trail = trail_to(file.folder_id) if file.folder_id else []
+    trail = trail_to(file.folder_id)
     if file.folder_id and not trail:
         return None
     return shared_access(person, trail, file)

@@ -38,11 +38,7 @@ class OwnerCard:
 
 
 Question = Callable[[Person, UUID], bool]
-
-
 Titles = Callable[[Collection[UUID]], dict[UUID, str]]
-
-
 Condition = Callable[[Person, Any], sa.ColumnElement[bool]]
 """(person, a column of owners' ids) → which of them this person may see the files of."""
 

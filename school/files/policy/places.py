@@ -23,7 +23,7 @@ from school.files.policy.purposes import (
     may_view_purpose,
 )
 from school.files.policy.shares import shared_access
-from school.files.queries import Spot, file_gone, trail_to
+from school.files.queries import Spot, file_gone, spot_of, trail_to
 from school.permissions import Permission, Person
 
 
@@ -94,11 +94,9 @@ def standing_in(person: Person, spot: Spot, trail: list[Folder] | None = None) -
 
 def trail_in(spot: Spot) -> list[Folder]:
     """The folders that lead to a place. Raises NotFound when it is not there (any more)."""
-    trail = trail_to(spot.folder_id) if spot.folder_id else []
-    if spot.folder_id:
-        inside = trail[-1] if trail else None
-        if inside is None or (inside.owner_kind, inside.owner_id) != spot[:2]:
-            raise file_gone()
+    trail = trail_to(spot.folder_id)
+    if spot.folder_id and not (trail and spot_of(trail[-1]).owner == spot.owner):
+        raise file_gone()
     return trail
 
 
@@ -124,6 +122,6 @@ def check_moves(person: Person, places: Collection[Spot], to: Spot) -> None:
     for place in places:
         if not may_fill(person, place):
             raise Forbidden("You may not take this out of the place where it lies.")
-    for kind, owner_id in {place[:2] for place in places} - {to[:2]}:
-        if not (owner_named(kind).may_take(person, owner_id) and may_add(person, *to[:2])):
+    for kind, owner_id in {place.owner for place in places} - {to.owner}:
+        if not (owner_named(kind).may_take(person, owner_id) and may_add(person, *to.owner)):
             raise Forbidden("You may not take this away from whom it belongs to.")

@@ -31,13 +31,14 @@ from school.files.queries.lists import list_in as list_in
 from school.files.queries.lists import list_put_away as list_put_away
 from school.files.queries.lists import rows_of as rows_of
 from school.files.queries.people import find_person as find_person
-from school.files.queries.places import FolderRow as FolderRow
+from school.files.queries.people import names_of_people as names_of_people
 from school.files.queries.places import Spot as Spot
 from school.files.queries.places import below as below
 from school.files.queries.places import has_purpose as has_purpose
 from school.files.queries.places import is_empty as is_empty
 from school.files.queries.places import lies_in as lies_in
 from school.files.queries.places import list_folders as list_folders
+from school.files.queries.places import names_of_folders as names_of_folders
 from school.files.queries.places import read_spot as read_spot
 from school.files.queries.places import spot_of as spot_of
 from school.files.queries.places import trail_to as trail_to

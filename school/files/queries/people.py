@@ -1,7 +1,8 @@
-"""Whoever a link was made for."""
+"""Whoever a link was made for, and what people are called."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -34,3 +35,10 @@ def find_person(user_id: UUID, school_id: UUID) -> Person | None:
         school_id=school_id,
         roles=frozenset(Role(row.role) for row in rows),
     )
+
+
+def names_of_people(user_ids: Collection[UUID]) -> dict[UUID, str]:
+    if not user_ids:
+        return {}
+    found = sa.select(User.id, User.display_name).where(User.id.in_(user_ids))
+    return {row.id: row.display_name for row in db.session.execute(found)}

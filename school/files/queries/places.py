@@ -28,6 +28,10 @@ class Spot(NamedTuple):
     owner_id: UUID
     folder_id: UUID | None = None
 
+    @property
+    def owner(self) -> tuple[str, UUID]:
+        return self.owner_kind, self.owner_id
+
     def __str__(self) -> str:
         return ":".join(str(part) for part in self if part is not None)
 
@@ -48,15 +52,18 @@ def spot_of(thing: File | Folder) -> Spot:
     return Spot(thing.owner_kind, thing.owner_id, inside)
 
 
-def trail_to(folder_id: UUID) -> list[Folder]:
-    """The folder and all it lies in, the outermost first; none when it is not there, or when
-    one of them lies in the trash."""
+def trail_to(folder_id: UUID | None) -> list[Folder]:
+    """The folder and all it lies in, the outermost first; none without a folder, when it is not
+    there, or when one of them lies in the trash."""
     trail = way_to(folder_id)
     return [] if any(folder.trashed_at for folder in trail) else trail
 
 
-def way_to(folder_id: UUID) -> list[Folder]:
-    """The folder and all it lies in, the outermost first, those in the trash too."""
+def way_to(folder_id: UUID | None) -> list[Folder]:
+    """The folder and all it lies in, the outermost first, those in the trash too; none without a
+    folder."""
+    if folder_id is None:
+        return []
     way = (
         sa.select(Folder.id, Folder.parent_id, sa.literal(0).label("step"))
         .where(Folder.id == folder_id, Folder.school_id == current_school_id())
@@ -113,6 +120,16 @@ def has_purpose(folder_id: UUID, purposes: Collection[str]) -> bool:
     tree = sa.select(below([folder_id], with_trash=True).c.id)
     found = sa.select(File.id).where(File.folder_id.in_(tree), File.purpose.in_(purposes))
     return db.session.scalar(found.limit(1)) is not None
+
+
+def names_of_folders(folder_ids: Collection[UUID], *, owner: tuple[str, UUID]) -> dict[UUID, str]:
+    """What those of these folders are called that are this owner's."""
+    if not folder_ids:
+        return {}
+    found = sa.select(Folder.id, Folder.name).where(
+        Folder.id.in_(folder_ids), Folder.owner_kind == owner[0], Folder.owner_id == owner[1]
+    )
+    return {row.id: row.name for row in db.session.execute(found)}
 
 
 class FolderRow(NamedTuple):

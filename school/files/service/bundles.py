@@ -88,9 +88,10 @@ def gather(
     closed = standing_in(person, spot).closed
     if len(ids or ()) + len(folder_ids) > MOST_FILES:
         raise _too_large()
-    is_all = ids is None or archived
     # What was put away of all folders of an owner stands in one list.
-    tree = [] if archived and not folder_id else _tree(spot, None if is_all else folder_ids)
+    is_one_list = archived and not folder_id
+    is_all = ids is None or archived
+    tree = [] if is_one_list else _tree(spot, None if is_all else folder_ids)
     stored = list_stored(
         owner_kind,
         owner_id,
@@ -106,19 +107,30 @@ def gather(
         for one in stored
         if may_view_beside(person, one.file)
         and one.file.purpose not in closed
-        and ((archived and not folder_id) or one.file.folder_id in here)
+        and (is_one_list or one.file.folder_id in here)
     ]
-    if not set(ids or ()) <= {one.file.id for one in seen}:
+    _check_seen(seen, stored, wanted=ids or ())
+    _record_downloads(seen)
+    names = _paths(tree, seen)
+    return [Entry(names[one.file.id], one.at, one.content, one.is_held) for one in seen]
+
+
+def _check_seen(
+    seen: list[StoredFile], stored: list[StoredFile], *, wanted: Collection[UUID]
+) -> None:
+    if not set(wanted) <= {one.file.id for one in seen}:
         raise file_gone()
-    if len(stored) > MOST_FILES or _total(seen) > MOST_BYTES:
+    size_bytes = sum(one.content.size_bytes for one in seen if one.content)
+    if len(stored) > MOST_FILES or size_bytes > MOST_BYTES:
         raise _too_large()
     if not seen:
         raise Invalid("Tick at least one file first.", field="ids")
+
+
+def _record_downloads(seen: list[StoredFile]) -> None:
     for one in seen:
         details = {"version": one.number, "name": one.file.name, "via": "zip"}
         record("file.downloaded", "file", one.file.id, after=details)
-    names = _paths(tree, seen)
-    return [Entry(names[one.file.id], one.at, one.content, one.is_held) for one in seen]
 
 
 def _tree(spot: Spot, wanted: Collection[UUID] | None) -> Sequence[Any]:
@@ -171,10 +183,6 @@ def _paths(tree: Sequence[Any], seen: Sequence[StoredFile]) -> dict[UUID, str]:
             if thing_id in known:
                 places.append((thing_id, f"{path}{name}/"))
     return found
-
-
-def _total(seen: list[StoredFile]) -> int:
-    return sum(one.content.size_bytes for one in seen if one.content)
 
 
 def _too_large() -> TooLarge:

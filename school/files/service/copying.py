@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from school.db import db, take_turn, take_write_lock, transaction
-from school.files.models import Blob, BlobLocation, BlobState, LocationState, StorageTask
+from school.files.models import Blob, BlobLocation, BlobState, LocationState
 from school.files.service.moving.following import MovingStorage
 from school.files.service.outbox import (
     AT_ONCE,
@@ -24,6 +24,7 @@ from school.files.service.outbox import (
     Task,
     copy_later,
     forget,
+    forget_all,
     plan_sweep,
     tasks_later,
 )
@@ -174,12 +175,7 @@ def note_copies(provider: str, etags: Mapping[str, str | None], *, done: Collect
         row.state, row.etag = LocationState.PRESENT, etags[row.key]
         row.verified_at = row.created_at
     db.session.flush()
-    db.session.execute(
-        sa.delete(StorageTask)
-        .where(StorageTask.operation == COPY, StorageTask.provider == provider)
-        .where(StorageTask.key.in_(list(done)))
-        .execution_options(synchronize_session=False)
-    )
+    forget_all(COPY, provider, done)
 
 
 def find_wanted(provider: str, keys: Collection[str]) -> dict[str, Copied]:

@@ -153,8 +153,8 @@ def _check_not_held_here(thing: File | Folder, old: Spot, to: Spot) -> None:
     """What is held stays with its owner, and what a folder's hold covers stays below that folder:
     elsewhere it could be deleted."""
     aims = aims_at(thing)
-    if to[:2] == old[:2]:
-        kept = {folder.id for folder in way_to(to.folder_id)} if to.folder_id else set()
+    if to.owner == old.owner:
+        kept = {folder.id for folder in way_to(to.folder_id)}
         aims = [aim for aim in aims[:-1] if aim[0] is HoldTarget.FOLDER and aim[1] not in kept]
         if aims and list_standing(aims):
             raise Conflict("What is under a legal hold with its folder stays in that folder.")
@@ -171,7 +171,7 @@ def _check_not_held_here(thing: File | Folder, old: Spot, to: Spot) -> None:
 def _student_of(before: Spot, to: Spot) -> UUID | None:
     """On whose page a move is told: the student it took something from, else the one it gave to."""
     for kind, owner_id, _folder_id in (before, to):
-        if kind == OwnerKind.STUDENT and before[:2] != to[:2]:
+        if kind == OwnerKind.STUDENT and before.owner != to.owner:
             return owner_id
     return None
 
@@ -183,7 +183,7 @@ def _move_file(file: File, to: Spot) -> bool:
     if old == to:
         return False
     _check_not_held_here(current, old, to)
-    if to[:2] != old[:2]:
+    if to.owner != old.owner:
         _check_may_leave(File.id == current.id)
     check_free(File, to, current.name)
     before = facts(current, FACTS)
@@ -206,7 +206,7 @@ def _move_folder(folder: Folder, to: Spot, trail: Sequence[Folder]) -> bool:
     check_free(Folder, to, current.name)
     _check_not_held_here(current, old, to)
     before = facts(current, FOLDER_FACTS)
-    if to[:2] != old[:2]:
+    if to.owner != old.owner:
         _hand_over(current, to)
     current.parent_id = to.folder_id
     flush_file()
@@ -278,7 +278,7 @@ def check_free(
 
 def living_place(spot: Spot) -> Spot:
     """The place itself, or the nearest one above that does not lie in the trash."""
-    way = way_to(spot.folder_id) if spot.folder_id else []
+    way = way_to(spot.folder_id)
     alive = list(itertools.takewhile(lambda folder: folder.trashed_at is None, way))
     return spot._replace(folder_id=alive[-1].id if alive else None)
 

@@ -29,7 +29,7 @@ from school.files.models import (
     OwnerKind,
     Upload,
 )
-from school.files.queries import below, way_to
+from school.files.queries import below, spot_of, way_to
 from school.tenancy.scope import current_school_id
 
 LONGEST_REASON = 300
@@ -59,8 +59,7 @@ def aims_at(thing: File | Folder, above: Sequence[Folder] | None = None) -> list
     `above`: the folders it lies in, where the caller has read them already.
     """
     if above is None:
-        inside = thing.folder_id if isinstance(thing, File) else thing.parent_id
-        above = way_to(inside) if inside else []
+        above = way_to(spot_of(thing).folder_id)
     aims = [(HoldTarget.SCHOOL, current_school_id())]
     if thing.owner_kind == OwnerKind.STUDENT:
         aims.append((HoldTarget.STUDENT, thing.owner_id))
@@ -107,11 +106,7 @@ def check_folder_not_held(folder: Folder) -> None:
 def is_any_held(tree: Any) -> bool:
     """Whether a hold stands on one of these folders (a select of ids) or on a file in them."""
     on_file = sa.select(File.id).where(File.folder_id.in_(tree), held())
-    on_folder = sa.select(LegalHold.target_id).where(
-        LegalHold.lifted_at.is_(None),
-        LegalHold.target_kind == HoldTarget.FOLDER,
-        LegalHold.target_id.in_(tree),
-    )
+    on_folder = _standing_on_folders().where(LegalHold.target_id.in_(tree))
     return any(db.session.scalar(one.limit(1)) is not None for one in (on_folder, on_file))
 
 
@@ -233,25 +228,18 @@ def place_hold(kind: HoldTarget, target_id: UUID, reason: str) -> LegalHold:
     Said twice it is one hold. Raises Invalid without a reason, NotFound for a file that was deleted
     meanwhile, Conflict when another one stands there already.
     """
-    reason = reason.strip()
+    reason, actor = reason.strip(), current_actor().name
     if not 1 <= len(reason) <= LONGEST_REASON:
         raise Invalid(
             "Say why, in %(most)s characters at most.", field="reason", most=LONGEST_REASON
         )
     take_deleting_turn()
-    model: Any = {HoldTarget.FILE: File, HoldTarget.FOLDER: Folder}.get(kind)
-    if model and db.session.scalar(sa.select(model.id).where(model.id == target_id)) is None:
-        raise NotFound("This file is not here.")
+    _check_is_there(kind, target_id)
     for standing in list_standing([(kind, target_id)]):
-        if (standing.reason, standing.placed_by_name) == (reason, current_actor().name):
+        if (standing.reason, standing.placed_by_name) == (reason, actor):
             return standing
         raise Conflict("A hold stands here already. Lift it first to write another reason.")
-    hold = LegalHold(
-        target_kind=kind,
-        target_id=target_id,
-        reason=reason,
-        placed_by_name=current_actor().name,
-    )
+    hold = LegalHold(target_kind=kind, target_id=target_id, reason=reason, placed_by_name=actor)
     db.session.add(hold)
     db.session.flush()
     record(
@@ -262,6 +250,12 @@ def place_hold(kind: HoldTarget, target_id: UUID, reason: str) -> LegalHold:
         about_id=_whom_it_concerns(hold),
     )
     return hold
+
+
+def _check_is_there(kind: HoldTarget, target_id: UUID) -> None:
+    model: Any = {HoldTarget.FILE: File, HoldTarget.FOLDER: Folder}.get(kind)
+    if model and db.session.scalar(sa.select(model.id).where(model.id == target_id)) is None:
+        raise NotFound("This file is not here.")
 
 
 def _whom_it_concerns(hold: LegalHold) -> UUID | None:

@@ -83,21 +83,11 @@ def make_link(thing: Thing, *, expires_at: datetime, once: str | None = None) ->
     Raises Conflict where the school allows none and for a photo or a medical file, Invalid for an
     end that has passed or is too far off.
     """
-    if not are_allowed():
-        raise Conflict("Your school does not share by link.")
-    check_sharable(thing)
-    if isinstance(thing, File) and thing.purpose in CLOSED:
-        raise Conflict("A medical file is never shared by link.")
-    if not clock.now() < expires_at <= clock.now() + timedelta(days=MOST_DAYS + 1):
-        raise Invalid(
-            "A link lasts %(days)s days at most. Choose an earlier day.",
-            field="until",
-            days=MOST_DAYS,
-        )
+    _check_linkable(thing, expires_at)
     kind, target_id = target_of(thing)
     take_turn(db.session(), f"share:{target_id}")
     token = _repeatable_token(once, target_id, expires_at) if once else _new_token()
-    made = db.session.scalar(sa.select(Share).where(Share.token_sha256 == _hash(token)))
+    made = db.session.scalar(sa.select(Share).where(Share.token_sha256 == hash_of(token)))
     if made is not None:
         if made.ended_at is None:
             return token
@@ -109,11 +99,25 @@ def make_link(thing: Thing, *, expires_at: datetime, once: str | None = None) ->
             target_id=target_id,
             grantee_kind=Grantee.LINK,
             access=Access.VIEW,
-            token_sha256=_hash(token),
+            token_sha256=hash_of(token),
             expires_at=expires_at,
         )
     )
     return token
+
+
+def _check_linkable(thing: Thing, expires_at: datetime) -> None:
+    if not are_allowed():
+        raise Conflict("Your school does not share by link.")
+    check_sharable(thing)
+    if isinstance(thing, File) and thing.purpose in CLOSED:
+        raise Conflict("A medical file is never shared by link.")
+    if not clock.now() < expires_at <= clock.now() + timedelta(days=MOST_DAYS + 1):
+        raise Invalid(
+            "A link lasts %(days)s days at most. Choose an earlier day.",
+            field="until",
+            days=MOST_DAYS,
+        )
 
 
 def _new_token() -> str:
@@ -128,14 +132,15 @@ def _repeatable_token(once: str, target_id: UUID, expires_at: datetime) -> str:
 
 
 def _token(secret: bytes) -> str:
-    return "".join(map(_as_text, (current_school_id().bytes, secret)))
+    return _as_text(current_school_id().bytes) + _as_text(secret)
 
 
 def _as_text(value: bytes) -> str:
     return urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """What may be kept of a token."""
     return sha256(token.encode()).hexdigest()
 
 
@@ -155,7 +160,7 @@ def open_link(token: str, folder_id: UUID | None = None) -> Opened:
     """
     share = db.session.scalar(
         sa.select(Share).where(
-            Share.token_sha256 == _hash(token), Share.grantee_kind == Grantee.LINK, is_live()
+            Share.token_sha256 == hash_of(token), Share.grantee_kind == Grantee.LINK, is_live()
         )
     )
     if share is None or not are_allowed():
@@ -218,7 +223,7 @@ def record_use(content: Content, token: str) -> None:
     shared folder tells it too."""
     details = {"version": content.number, "name": content.name, "via": "link"}
     shared_id = db.session.scalar(
-        sa.select(Share.target_id).where(Share.token_sha256 == _hash(token))
+        sa.select(Share.target_id).where(Share.token_sha256 == hash_of(token))
     )
     record("file.downloaded", "file", content.file_id, after=details, about_id=shared_id)
 

@@ -7,7 +7,7 @@ done it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -97,6 +97,16 @@ def keep_after_all(provider: str, key: str) -> bool:
 def forget(operation: str, provider: str, key: str) -> bool:
     """The task is done or no longer wanted, in the caller's transaction; False if there is none."""
     return changes_one(sa.delete(StorageTask).where(_is(operation, provider, key)))
+
+
+def forget_all(operation: str, provider: str, keys: Collection[str]) -> None:
+    """As `forget`, for many."""
+    db.session.execute(
+        sa.delete(StorageTask)
+        .where(StorageTask.operation == operation, StorageTask.provider == provider)
+        .where(StorageTask.key.in_(keys))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _is(operation: str, provider: str, key: str) -> sa.ColumnElement[bool]:

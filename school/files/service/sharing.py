@@ -210,6 +210,16 @@ def _find(target_id: UUID, grant: Grant) -> Share | None:
     ).first()
 
 
+def forget_shares(thing: Thing) -> None:
+    """Delete the rows of a thing that is deleted for good, in the caller's transaction."""
+    kind, target_id = target_of(thing)
+    db.session.execute(
+        sa.delete(Share)
+        .where(Share.target_kind == kind, Share.target_id == target_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def get_share(share_id: UUID) -> tuple[Share, Thing]:
     """A share and what it is of. Raises NotFound."""
     found = db.session.scalar(sa.select(Share).where(Share.id == share_id))
@@ -268,8 +278,7 @@ def list_shares(thing: Thing, *, above: Sequence[Folder] | None = None) -> list[
     Remembered for a minute, or until something changes.
     """
     if above is None:
-        parent = spot_of(thing).folder_id
-        above = trail_to(parent) if parent else []
+        above = trail_to(spot_of(thing).folder_id)
     folders = {folder.id: (folder.id, folder.name) for folder in above}
     rows = cache.remember(
         current_school_id(),

@@ -22,9 +22,16 @@ from school.audit.actor import current_actor
 from school.audit.log import facts, record, record_change
 from school.db import db, transaction
 from school.errors import Conflict, NotFound
-from school.files.models import Blob, File, FileVersion, Folder, Share, Target
+from school.files.models import Blob, File, FileVersion, Folder
 from school.files.queries import PHOTO, Spot, file_gone, find_photo, spot_of
-from school.files.service.changing import FACTS, file_changed, flush_file, show_photo, take_file
+from school.files.service.changing import (
+    FACTS,
+    changed_meanwhile,
+    file_changed,
+    flush_file,
+    show_photo,
+    take_file,
+)
 from school.files.service.folders import living_place, name_coming_back, take_place
 from school.files.service.holding import (
     check_not_held,
@@ -33,6 +40,7 @@ from school.files.service.holding import (
     held_in_trash,
     take_deleting_turn,
 )
+from school.files.service.sharing import forget_shares
 from school.files.service.shelf import shelf
 from school.files.service.sweeping import let_go
 from school.files.service.trashing_folders import delete_empty_folder, expired_empty_folders
@@ -68,10 +76,14 @@ def take_out(file: File) -> File:
 
     A photo whose place another has taken meanwhile comes back as put away; a file gets a number in
     its name where another one of that name lies in its place by now, and comes back to the nearest
-    place above where its folder lies in the trash. Raises NotFound.
+    place above where its folder lies in the trash. Raises NotFound, Stale when it has become
+    somebody else's meanwhile.
     """
-    take_place(Spot(file.owner_kind, file.owner_id))
+    owner = spot_of(file).owner  # before the very same row is read anew
+    take_place(Spot(*owner))
     current = take_file(file.id, from_trash=True)
+    if spot_of(current).owner != owner:
+        raise changed_meanwhile(current.name, current.current_version)
     if current.trashed_at is not None:
         before = facts(current, FACTS)
         current.folder_id = living_place(spot_of(current)).folder_id
@@ -108,7 +120,7 @@ def delete_for_good(file_id: UUID, *, trashed_before: datetime | None = None) ->
     check_not_held(current)
     versions = _versions_of(current.id)
     record("file.deleted", "file", current.id, before=facts(current, FACTS) | _told(versions))
-    _forget_shares(current.id)
+    forget_shares(current)
     file_changed(current)
     # The versions go with their file (ON DELETE CASCADE).
     db.session.delete(current)
@@ -138,14 +150,6 @@ def _told(versions: list[Any]) -> dict[str, Any]:
             {"number": one.number, "name": one.name, "sha256": one.sha256} for one in versions
         ]
     }
-
-
-def _forget_shares(file_id: UUID) -> None:
-    db.session.execute(
-        sa.delete(Share)
-        .where(Share.target_kind == Target.FILE, Share.target_id == file_id)
-        .execution_options(synchronize_session=False)
-    )
 
 
 # ---- every night ----

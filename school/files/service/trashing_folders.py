@@ -7,7 +7,7 @@ for good with its folder only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,7 +19,7 @@ from school import cache, clock
 from school.audit.actor import current_actor
 from school.audit.log import difference, facts, record
 from school.db import db, take_write_lock
-from school.files.models import File, Folder, Share, Target
+from school.files.models import File, Folder
 from school.files.queries import Spot, below, file_gone, spot_of
 from school.files.service.changing import changed_meanwhile
 from school.files.service.folders import (
@@ -31,6 +31,7 @@ from school.files.service.folders import (
     take_place,
 )
 from school.files.service.holding import check_folder_not_held, held_folder, take_deleting_turn
+from school.files.service.sharing import forget_shares
 from school.search import index as search
 from school.search.models import Kind as Found
 from school.search.words import words_of_all
@@ -38,6 +39,7 @@ from school.tenancy.scope import current_school_id
 
 AT_ONCE = 500
 TRASH_FACTS = (*FOLDER_FACTS, "trashed_at")
+_NOT_TRASHED = {"trashed_at": None, "trashed_by_name": None, "trashed_with": None}
 
 
 class Inside(NamedTuple):
@@ -47,21 +49,30 @@ class Inside(NamedTuple):
     folders: int
 
 
-def trash_folder(folder: Folder, *, expected_version: int | None = None) -> Inside:
+def trash_folder(
+    folder: Folder,
+    *,
+    expected_version: int | None = None,
+    check: Callable[[Folder], None] = lambda _: None,
+) -> Inside:
     """Put a folder into the trash with all that lies in it. Twice is once.
+
+    `check`: asks who may, of the folder as it is now, while nothing can be put into it.
 
     Raises NotFound, Stale, Conflict while a legal hold stands on it or on anything in it.
     """
     current = _take(folder, expected_version)
     if current.trashed_at is not None:
         return Inside(0, 0)
+    check(current)
     check_folder_not_held(current)
     before, tree = facts(current, TRASH_FACTS), _tree_of(current.id)
     at, by = clock.now(), current_actor().name
     inside = [folder_id for folder_id in tree if folder_id != current.id]
     files = _trash_files(current, tree, at=at, by=by)
     for some in _chunks(inside):
-        _update(Folder, Folder.id.in_(some), trashed_at=at, trashed_by_name=by, with_=current.id)
+        inner = Folder.id.in_(some)
+        _update(Folder, inner, trashed_at=at, trashed_by_name=by, trashed_with=current.id)
     current.trashed_at, current.trashed_by_name = at, by
     db.session.flush()
     went = Inside(files, len(inside))
@@ -79,16 +90,15 @@ def take_out_folder(folder: Folder) -> Inside:
     if current.trashed_at is None:
         return Inside(0, 0)
     before, place = facts(current, TRASH_FACTS), living_place(spot_of(current))
+    went_along = [_went_along(model, current) for model in (File, Folder)]
     if place != spot_of(current):
         check_few(place)
         current.parent_id = place.folder_id
     current.name = name_coming_back(current)
     current.trashed_at = current.trashed_by_name = current.trashed_with = None
     db.session.flush()
-    files = _untrash_files(current)
-    folders = _update(
-        Folder, Folder.trashed_with == current.id, trashed_at=None, trashed_by_name=None, with_=None
-    )
+    files = _untrash_files(current, went_along[0])
+    folders = _update(Folder, went_along[1], **_NOT_TRASHED)
     came = Inside(files, folders)
     _record("folder.taken_out", current, before, came)
     return came
@@ -96,16 +106,18 @@ def take_out_folder(folder: Folder) -> Inside:
 
 def _take(folder: Folder, expected_version: int | None = None) -> Folder:
     """The folder as it is now, held with all of its owner's places until the transaction ends."""
-    take_place(Spot(folder.owner_kind, folder.owner_id))
+    owner = spot_of(folder).owner  # before the very same row is read anew
+    take_place(Spot(*owner))
     take_deleting_turn()
     current = take_folder(folder.id, expected_version, from_trash=True)
-    if (current.owner_kind, current.owner_id) != (folder.owner_kind, folder.owner_id):
+    if spot_of(current).owner != owner:
         raise changed_meanwhile(current.name, current.version)
     return current
 
 
-def _tree_of(folder_id: UUID) -> list[UUID]:
-    return [row.id for row in db.session.execute(sa.select(below([folder_id])))]
+def _tree_of(folder_id: UUID, *, with_trash: bool = False) -> list[UUID]:
+    tree = below([folder_id], with_trash=with_trash)
+    return [row.id for row in db.session.execute(sa.select(tree))]
 
 
 def _trash_files(folder: Folder, tree: Sequence[UUID], *, at: datetime, by: str) -> int:
@@ -113,32 +125,41 @@ def _trash_files(folder: Folder, tree: Sequence[UUID], *, at: datetime, by: str)
     for some in _chunks(tree):
         lies_here = sa.and_(File.folder_id.in_(some), File.trashed_at.is_(None))
         going = db.session.execute(sa.select(File.id, File.name).where(lies_here)).all()
-        _update(File, lies_here, trashed_at=at, trashed_by_name=by, with_=folder.id)
+        _update(File, lies_here, trashed_at=at, trashed_by_name=by, trashed_with=folder.id)
         search.forget(Found.FILE, [row.id for row in going])
         _record_files("file.trashed", going, folder)
         count += len(going)
     return count
 
 
-def _untrash_files(folder: Folder) -> int:
-    went_along = File.trashed_with == folder.id
+def _went_along(model: Any, folder: Folder) -> sa.ColumnElement[bool]:
+    """A condition on what comes back with a folder: all that went with it, or, where it went along
+    with one above itself, so much of that as lies in it."""
+    along: sa.ColumnElement[bool] = model.trashed_with == (folder.trashed_with or folder.id)
+    if folder.trashed_with is None:
+        return along
+    inside = model.folder_id if model is File else model.parent_id
+    return sa.and_(along, inside.in_(_tree_of(folder.id, with_trash=True)))
+
+
+def _untrash_files(folder: Folder, went_along: sa.ColumnElement[bool]) -> int:
     coming = db.session.execute(
         sa.select(File.id, File.name, File.archived_at).where(went_along)
     ).all()
-    _update(File, went_along, trashed_at=None, trashed_by_name=None, with_=None)
+    _update(File, went_along, **_NOT_TRASHED)
     found = {row.id: words_of_all([row.name]) for row in coming if row.archived_at is None}
     search.replace_words(Found.FILE, found)
     _record_files("file.taken_out", coming, folder)
     return len(coming)
 
 
-def _update(model: Any, where: Any, *, with_: UUID | None, **values: Any) -> int:
+def _update(model: Any, where: Any, **values: Any) -> int:
     """Many rows in one statement; what the session knows of them is read anew."""
     take_write_lock(db.session())
     done: Any = db.session.execute(
         sa.update(model)
         .where(where)
-        .values(**values, trashed_with=with_, updated_at=clock.now(), version=model.version + 1)
+        .values(**values, updated_at=clock.now(), version=model.version + 1)
         .execution_options(synchronize_session=False)
     )
     for known in db.session:
@@ -159,8 +180,9 @@ def _record(action: str, folder: Folder, before: dict[str, Any], inside: Inside)
 
 def _record_files(action: str, rows: Sequence[Any], folder: Folder) -> None:
     """Each file's own history says by which folder."""
+    by = {"folder": folder.name, "with_folder_id": str(folder.id)}
     for row in rows:
-        record(action, "file", row.id, after={"name": row.name, "folder": folder.name})
+        record(action, "file", row.id, after={"name": row.name, **by})
     db.session.flush()
 
 
@@ -176,11 +198,7 @@ def delete_empty_folder(folder_id: UUID, *, trashed_before: datetime) -> None:
     if db.session.scalar(is_over) is None:
         raise file_gone()
     record("folder.deleted", "folder", current.id, before=facts(current, TRASH_FACTS))
-    db.session.execute(
-        sa.delete(Share)
-        .where(Share.target_kind == Target.FOLDER, Share.target_id == current.id)
-        .execution_options(synchronize_session=False)
-    )
+    forget_shares(current)
     db.session.delete(current)
     db.session.flush()
 

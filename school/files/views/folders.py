@@ -123,7 +123,7 @@ def _places(person: Person, spot: Spot, things: list[Any]) -> list[tuple[str, Sp
     now = Spot(things[0].owner_kind, things[0].owner_id)
     if now not in spots and policy.owner_named(now.owner_kind).may_view(person, now.owner_id):
         spots.insert(0, now)
-    others = [one for one in spots if one[:2] != spot[:2]]
+    others = [one for one in spots if one.owner != spot.owner]
     cards = [(policy.card_of(one.owner_kind, one.owner_id), one) for one in others]
     return [(card.title, one, card.seen_by) for card, one in cards]
 
@@ -154,10 +154,19 @@ def _say(moved: int, before: Spot, files: list[File], chosen: list[Folder]) -> N
     """What was done, with the way back when all came from one place."""
     message = ngettext("%(num)s moved", "%(num)s moved", moved)
     ids = [*(f"folder:{folder.id}" for folder in chosen), *(str(file.id) for file in files)]
-    if moved and len(ids) <= 20:
+    if moved and len(ids) <= 20 and _may_move_back(before, files, chosen):
         offer_undo(message, url_for("files.move_back", to=str(before), ids=",".join(ids)))
     else:
         flash(message, "done")
+
+
+def _may_move_back(before: Spot, files: list[File], chosen: list[Folder]) -> bool:
+    """What somebody gave to others is not always theirs to take back."""
+    try:
+        policy.check_moves(the_person(), _spots_of(files, chosen), before)
+    except (Forbidden, NotFound):
+        return False
+    return True
 
 
 @bp.post("/files/move/back")

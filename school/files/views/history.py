@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from flask import render_template, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
 
-from school.accounts.models import User
 from school.audit.models import AuditEvent
-from school.db import db
 from school.files import policy, queries
 from school.files.models import Access, Folder, Grantee
 from school.files.queries import spot_of
@@ -72,7 +69,7 @@ def file_history(file_id: UUID) -> str:
     """What happened to a file, the newest first."""
     file = queries.get_file(file_id)
     policy.check_history(the_person(), file)
-    return _page(file, queries.trail_to(file.folder_id) if file.folder_id else [])
+    return _page(file, queries.trail_to(file.folder_id))
 
 
 @bp.get("/files/folders/<uuid:folder_id>/history")
@@ -125,33 +122,20 @@ class _Names:
     def __init__(self, events: Sequence[AuditEvent], thing: Thing) -> None:
         self.thing_id = thing.id
         facts = [fact for event in events for fact in (event.before, event.after) if fact]
-        inside = _ids(facts, "folder_id", "parent_id")
-        self.folders = _named(
-            sa.select(Folder.id, Folder.name).where(
-                Folder.id.in_(inside),
-                Folder.owner_kind == thing.owner_kind,
-                Folder.owner_id == thing.owner_id,
-            ),
-            inside,
+        self.folders = queries.names_of_folders(
+            _ids(facts, "folder_id", "parent_id", "with_folder_id"), owner=spot_of(thing).owner
         )
-        people = _ids(facts, "grantee_id")
-        self.people = _named(
-            sa.select(User.id, User.display_name).where(User.id.in_(people)), people
-        )
+        self.people = queries.names_of_people(_ids(facts, "grantee_id"))
         owners = {
             (fact["owner_kind"], UUID(fact["owner_id"]))
             for fact in facts
             if fact.get("owner_kind") and fact.get("owner_id")
         }
-        self.owners = policy.titles_of(owners) if owners else {}
+        self.owners = policy.titles_of(owners)
 
 
 def _ids(facts: Sequence[Facts], *keys: str) -> set[UUID]:
     return {UUID(fact[key]) for fact in facts for key in keys if fact.get(key)}
-
-
-def _named(query: Any, ids: Collection[UUID]) -> dict[UUID, str]:
-    return {row[0]: row[1] for row in db.session.execute(query)} if ids else {}
 
 
 def _changes(event: AuditEvent, person: Person, names: _Names) -> list[Change]:
@@ -164,7 +148,7 @@ def _changes(event: AuditEvent, person: Person, names: _Names) -> list[Change]:
         return _shared(before, after, names)
     if event.action.endswith(".moved"):
         return [{"label": "", "old": _place(before, names), "new": _place(after, names)}]
-    return [*_called(event, before, after, names), *_told(before, after)]
+    return [*_called(event, before, after, names), *_told(before, after, names)]
 
 
 def _called(event: AuditEvent, before: Facts, after: Facts, names: _Names) -> list[Change]:
@@ -176,14 +160,14 @@ def _called(event: AuditEvent, before: Facts, after: Facts, names: _Names) -> li
     return [_new("", after.get("name"))] if is_told else []
 
 
-def _told(before: Facts, after: Facts) -> list[Change]:
+def _told(before: Facts, after: Facts, names: _Names) -> list[Change]:
     scan = after.get("scan")
     files = after.get("files")
     return [
         _new(_("Version"), after.get("version")),
         _new(_("Number of the old version"), after.get("from_version")),
         _new("", _WAYS.get(after.get("via", ""))),
-        _new(_("With the folder"), after.get("folder")),
+        _new(_("With the folder"), _folder_along(after, names)),
         _new("", ngettext("%(num)s file", "%(num)s files", files) if files else None),
         _new("", _SCANS.get(scan) or reason_words(scan, after.get("reason")) if scan else None),
         _new(_("Virus found"), after.get("signature")),
@@ -195,6 +179,14 @@ def _told(before: Facts, after: Facts) -> list[Change]:
             ),
         ),
     ]
+
+
+def _folder_along(facts: Facts, names: _Names) -> str | None:
+    """The folder it was deleted or came back with, as that was called then."""
+    folder_id = facts.get("with_folder_id")
+    if folder_id is None:
+        return None
+    return str(facts["folder"] if UUID(folder_id) in names.folders else _("another folder"))
 
 
 def _shared(before: Facts, after: Facts, names: _Names) -> list[Change]:

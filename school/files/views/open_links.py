@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -90,15 +89,10 @@ def _fetch(token: str, file_id: UUID | None) -> Response:
         content = open_links.content_by_link(token, file_id)
         # Inline only what the link of a signed-in person would show inline too: nothing here.
         response = send(content, disposition="attachment", cache_control="private, no-store")
-        asker = f"{_hash(token)}:{content.key}:{request.remote_addr}"
+        asker = f"{open_links.hash_of(token)}:{content.key}:{request.remote_addr}"
         return tell_release(
             response, f"by-link:{asker}", lambda: open_links.record_use(content, token)
         )
-
-
-def _hash(token: str) -> str:
-    """What may be kept of a token."""
-    return sha256(token.encode()).hexdigest()
 
 
 @contextmanager
@@ -132,7 +126,7 @@ def _counted(token: str) -> Iterator[None]:
 def _note(token: str, *, is_known: bool) -> None:
     settings = current_app.config["SETTINGS"]
     note_link_try(
-        _hash(token),
+        open_links.hash_of(token),
         address=request.remote_addr or "",
         pepper=settings.secret_key.get_secret_value(),
         is_known=is_known,

@@ -94,6 +94,12 @@ def _sees_role(person: Person, owner_id: UUID) -> bool:
     return role is not None and bool(person.roles & {role, Role.ADMINISTRATOR})
 
 
+def _takes_from_role(person: Person, owner_id: UUID) -> bool:
+    """What is kept together leaves by the office only: in a place of one's own it could be
+    deleted."""
+    return person.is_office and _sees_role(person, owner_id)
+
+
 def _is_self(person: Person, owner_id: UUID) -> bool:
     return person.is_staff and owner_id == person.user_id
 
@@ -158,7 +164,12 @@ register_owner(
     seen=_seen_school,
 )
 register_owner(
-    OwnerKind.ROLE, may_view=_sees_role, may_edit=_sees_role, card=_role_card, seen=_seen_roles
+    OwnerKind.ROLE,
+    may_view=_sees_role,
+    may_edit=_sees_role,
+    may_take=_takes_from_role,
+    card=_role_card,
+    seen=_seen_roles,
 )
 register_owner(
     OwnerKind.PERSON, may_view=_is_self, may_edit=_is_self, card=_person_card, seen=_seen_person

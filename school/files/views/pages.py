@@ -38,7 +38,7 @@ from school.files.service.shelf import shelf
 from school.files.views import held
 from school.files.views.blueprint import bp
 from school.files.views.holds import shown_holds, student_aims
-from school.files.views.lists import ICONS, list_of, put_away_in
+from school.files.views.lists import list_of, put_away_in
 from school.files.views.showing import frame_of, grantee_words, tell_back, url_of
 from school.files.views.uploads import unfinished_in
 from school.permissions import Permission
@@ -68,12 +68,10 @@ def of_student(student_id: UUID) -> str:
         "files/of_student.html",
         **listed,
         card=card,
-        tabs=card.tabs,
         zip_url=url_for(
             "files.bundle", student_id=student_id, show="archived" if archived else None
         ),
         archived=archived,
-        may_add=listed["may_fill"],
         may_restore=standing.archive,
         may_view_archived=policy.may_view_archived(person),
         may_keep_medical=policy.may_view_purpose(person, "medical"),
@@ -150,14 +148,12 @@ def show(file_id: UUID) -> str:
 def _file_page(
     file: File, *, rename: RenameForm | None = None, replace: ReplaceForm | None = None
 ) -> str:
-    rights = policy.rights_on(the_person(), file)
+    person = the_person()
+    rights = policy.rights_on(person, file)
     versions = policy.seen_versions(rights, queries.list_versions(file))
     current = next(v for v in versions if v.is_current)
-    is_open = current.scan_state in queries.AVAILABLE
-    kind = BY_CONTENT_TYPE.get(current.content_type)
-    person = the_person()
     spot = queries.spot_of(file)
-    above = queries.trail_to(spot.folder_id) if spot.folder_id else []
+    above = queries.trail_to(spot.folder_id)
     frame = frame_of(person, spot, above, sees_owner=rights.sees_owner)
     if SENT in request.args:
         flash(_("Version %(number)s is the current one now", number=current.number), "done")
@@ -169,27 +165,15 @@ def _file_page(
         may_share=rights.share and file.purpose != queries.PHOTO,
         shares=sharing.list_shares(file, above=above) if rights.share else [],
         share_words=grantee_words,
-        versions=versions,
-        current=current,
-        words=_(kind.words) if kind else "",
-        icon=ICONS[kind.family] if kind else "file-text",
-        is_inline=kind is not None and kind.inline,
-        is_open=is_open,
-        held_why=_held_why(current),
-        may_scan=rights.edit and held.may_scan(the_person(), file, current.scan_state),
-        shown={v.number for v in versions if is_safe_inline(v.content_type)},
-        opened={
-            v.number for v in versions if v.scan_state in queries.AVAILABLE and not v.pruned_at
-        },
-        preview=_preview(current) if is_open else None,
-        told=_told(file, current) if is_open else [],
-        no_preview=_no_preview(current),
-        may_edit=rights.edit and file.archived_at is None,
+        **_shown_versions(versions),
+        **_current_content(file, current),
+        may_scan=rights.edit and held.may_scan(person, file, current.scan_state),
+        may_edit=rights.edit,
         may_archive=rights.archive,
         may_delete=rights.delete,
         may_see_history=policy.may_see_history(person, rights, spot),
         **shown_holds(
-            the_person(),
+            person,
             holding.aims_at(file, above),
             url_for("files.hold_file", file_id=file.id),
             may_delete=rights.delete,
@@ -201,6 +185,32 @@ def _file_page(
         accept=accept_list(PURPOSES[file.purpose].kinds),
         limit_mb=PURPOSES[file.purpose].limit_bytes(shelf().most_bytes) // MIB,
     )
+
+
+def _shown_versions(versions: list[queries.VersionRow]) -> dict[str, Any]:
+    """Versions, and the numbers of those that open, and that open in the browser itself."""
+    given = [v for v in versions if v.scan_state in queries.AVAILABLE and not v.pruned_at]
+    return {
+        "versions": versions,
+        "opened": {v.number for v in given},
+        "shown": {v.number for v in versions if is_safe_inline(v.content_type)},
+    }
+
+
+def _current_content(file: File, current: queries.VersionRow) -> dict[str, Any]:
+    """What the page shows and says of the content itself."""
+    is_open = current.scan_state in queries.AVAILABLE
+    kind = BY_CONTENT_TYPE.get(current.content_type)
+    return {
+        "current": current,
+        "words": _(kind.words) if kind else "",
+        "is_inline": kind is not None and kind.inline,
+        "is_open": is_open,
+        "held_why": _held_why(current),
+        "preview": _preview(current) if is_open else None,
+        "told": _told(file, current) if is_open else [],
+        "no_preview": _no_preview(current),
+    }
 
 
 def _held_why(current: queries.VersionRow) -> tuple[str, str] | None:

@@ -45,6 +45,8 @@ FAMILY_WORDS = {
     "slides": lazy_gettext("Slides"),
 }
 FEW = 6
+NOTHING_OFFERED = dict.fromkeys(("may_share", "may_change", "may_delete_here", "may_see_history"))
+"""Of the top of an owner's files, and of a folder while it shows what was put away."""
 
 
 @bp.get("/files")
@@ -55,36 +57,21 @@ def index() -> str:
     q = request.args.get("q", "").strip()[:100]
     family = request.args.get("kind", "")
     family = family if family in FAMILY_WORDS else ""
+    found = None
     if q or family:
-        return _found(person, q, family)
+        place = read_place(request.args.get("place"))
+        found = finding.find_files(person, q, family=family, place=place)
     return render_template(
         "files/index.html",
-        places=owners.places_of(person),
-        shared=finding.list_shared_with(person)[:FEW],
-        families=FAMILY_WORDS,
-        may_see_trash=person.may(Permission.FILE_DELETE),
-        is_office=person.is_office,
-        q="",
-        family="",
-        found=None,
-        lines=[],
-    )
-
-
-def _found(person: Person, q: str, family: str) -> str:
-    place = read_place(request.args.get("place"))
-    found = finding.find_files(person, q, family=family, place=place)
-    return render_template(
-        "files/index.html",
-        places=[],
-        shared=[],
+        places=[] if found else owners.places_of(person),
+        shared=[] if found else finding.list_shared_with(person)[:FEW],
         families=FAMILY_WORDS,
         may_see_trash=person.may(Permission.FILE_DELETE),
         is_office=person.is_office,
         q=q,
         family=family,
         found=found,
-        lines=[line_of(row) for row in found.rows],
+        lines=[line_of(row) for row in found.rows] if found else [],
     )
 
 
@@ -134,9 +121,6 @@ def _page(spot: Spot, trail: list[Folder] | None = None) -> str:
     frame = frame_of(person, spot, trail[:-1], sees_owner=standing.sees_owner)
     card = frame.card
     archived = request.args.get("show") == "archived"
-    may_share = here is not None and standing.share and not archived
-    # A folder is changed where it lies: by whom it was shared with only deeper down.
-    may_change = here is not None and not archived and _may_change(person, here, standing)
     listed = put_away_in(person, spot, standing) if archived else list_of(spot, standing)
     return render_template(
         "files/place.html",
@@ -148,17 +132,27 @@ def _page(spot: Spot, trail: list[Folder] | None = None) -> str:
         place_url=url_of(spot),
         may_view_archived=standing.sees_owner and policy.may_view_archived(person),
         may_see_trash=standing.delete,
-        may_see_history=here is not None and policy.may_see_history(person, standing, spot),
-        may_delete_here=may_change and _may_delete(here, standing, listed),
         crumbs=card.crumbs[:-1] if card and not here else frame.crumbs,
         here=here,
-        may_change=may_change,
+        **_offered(person, here, standing, listed) if here and not archived else NOTHING_OFFERED,
         zip_url=url_for("files.bundle_place", show="archived" if archived else None),
         unfinished=unfinished_in(person, spot) if listed["may_fill"] else [],
-        shares=sharing.list_shares(here, above=trail[:-1]) if may_share and here else [],
-        may_share=may_share,
         share_words=grantee_words,
     )
+
+
+def _offered(
+    person: Person, here: Folder, standing: Standing, listed: dict[str, Any]
+) -> dict[str, Any]:
+    """What can be done with the folder itself (else NOTHING_OFFERED)."""
+    may_change = _may_change(person, here, standing)
+    return {
+        "may_share": standing.share,
+        "shares": sharing.list_shares(here, above=standing.trail[:-1]) if standing.share else [],
+        "may_change": may_change,
+        "may_delete_here": may_change and _may_delete(here, standing, listed),
+        "may_see_history": policy.may_see_history(person, standing, folders.inside(here)),
+    }
 
 
 def _held(
@@ -175,14 +169,15 @@ def _held(
     )
 
 
-def _may_delete(here: Folder | None, standing: Standing, listed: dict[str, Any]) -> bool:
+def _may_delete(here: Folder, standing: Standing, listed: dict[str, Any]) -> bool:
     """As `policy.check_delete_folder`, asked only where the list does not say it."""
-    if here is None or standing.delete:
-        return here is not None
+    if standing.delete:
+        return True
     return not (listed["lines"] or listed["folders"]) and queries.is_empty(here.id)
 
 
 def _may_change(person: Person, here: Folder, standing: Standing) -> bool:
+    """A folder is changed where it lies: by whom it was shared with only deeper down."""
     above = queries.spot_of(here)
     is_by_share = standing.fill and not standing.share
     return policy.may_fill(person, above) if is_by_share else standing.fill

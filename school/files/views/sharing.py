@@ -62,8 +62,7 @@ def _page(
     link_form: LinkForm | None = None,
     found: list[Found] | None = None,
 ) -> str:
-    parent = spot_of(thing).folder_id
-    above = trail_to(parent) if parent else []
+    above = trail_to(spot_of(thing).folder_id)
     rows = sharing.list_shares(thing, above=above)
     frame = frame_of(the_person(), spot_of(thing), above, sees_owner=True)
     return render_template(

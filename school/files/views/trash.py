@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -106,7 +107,11 @@ def put_folder_into_trash(folder_id: UUID) -> BaseResponse:
 
     def act() -> None:
         nonlocal went
-        went = trashing_folders.trash_folder(folder, expected_version=VersionedForm().version.data)
+        went = trashing_folders.trash_folder(
+            folder,
+            expected_version=VersionedForm().version.data,
+            check=partial(policy.check_delete_folder, the_person()),
+        )
 
     if not was_done(act):
         return redirect(url_for("files.folder", folder_id=folder_id), 303)

@@ -11,9 +11,9 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from school.db import transaction
-from school.errors import Invalid
+from school.errors import DomainError, Invalid
 from school.files.forms import DirectUploadForm
-from school.files.models import UploadState
+from school.files.models import Upload, UploadState
 from school.files.queries import Spot
 from school.files.service.families import BY_EXTENSION
 from school.files.service.names import clean_name, extension_of
@@ -127,4 +127,16 @@ def forget_upload(upload_id: UUID) -> BaseResponse:
         flash(_("“%(name)s” is off the list", name=name), "done")
     else:
         flash(_("“%(name)s” is no longer being sent", name=name), "done")
-    return redirect(url_of(Spot(upload.owner_kind, upload.owner_id, upload.folder_id)), 303)
+    return redirect(_page_of(upload), 303)
+
+
+def _page_of(upload: Upload) -> str:
+    """Where it was being sent to; the first page of files when that is gone, or not this person's
+    to send to any more."""
+    try:
+        finding.check_may_send(the_person(), upload)
+    except DomainError:
+        return url_for("files.index")
+    if upload.replaces_id is not None:
+        return url_for("files.show", file_id=upload.replaces_id)
+    return url_of(Spot(upload.owner_kind, upload.owner_id, upload.folder_id))

@@ -146,16 +146,15 @@ def _changes(event: AuditEvent, person: Person, names: dict[str, str]) -> list[d
     if event.entity == "legal_hold" and not person.may(Permission.FILE_HOLD):
         return []  # that it stands is told to the office, not why
     before, after = event.before or {}, event.after or {}
-    keys = sorted((key for key in {**before, **after} if key not in _SILENT), key=_place)
+    keys = sorted((key for key in {**before, **after} if key not in _SILENT), key=_rank)
     changes = [_change(key, before, after, names, person) for key in keys]
-    for key in ("guardian_id",):
-        for side, facts in (("old", before), ("new", after)):
-            if facts.get(key) in names:
-                changes.insert(0, {"label": "", "old": "", "new": "", side: names[facts[key]]})
+    for side, facts in (("old", before), ("new", after)):
+        if (guardian_id := facts.get("guardian_id")) in names:
+            changes.insert(0, {"label": "", "old": "", "new": "", side: names[guardian_id]})
     return [change for change in changes if change["old"] or change["new"]]
 
 
-def _place(key: str) -> tuple[int, str]:
+def _rank(key: str) -> tuple[int, str]:
     """In the order of our words: databases keep facts in orders of their own."""
     known = list(words.LABELS)
     return known.index(key) if key in known else len(known), key

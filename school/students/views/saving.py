@@ -135,26 +135,13 @@ def _for_form(value: Any) -> Any:
 def conflict_page(form: Form, error: Stale, asked: list[str], about: About | None) -> Answer:
     """What both changed, side by side, with a choice for each: nothing typed is lost."""
     changes = _last_changes(about, asked) if about else {}
-    rows = [
-        {
-            "name": name,
-            "label": _label(form, name),
-            "theirs": _raw(name, error.theirs[name]),
-            "yours": _raw(name, error.yours[name]),
-            "theirs_text": _text(name, error.theirs[name]),
-            "yours_text": _text(name, error.yours[name]),
-            "by": changes[name].actor_name if name in changes else "",
-            "when": moment(changes[name].at) if name in changes else "",
-        }
-        for name in asked
-    ]
     settled = {
         field.name: _raw(field.name, field.data) for field in form if field.name not in _NO_FACTS
     }
     saved_now = {name: _raw(name, value) for name, value in error.theirs.items()}
     page = render_template(
         "students/conflict.html",
-        rows=rows,
+        rows=[_choice(form, error, name, changes.get(name)) for name in asked],
         carried=[(name, value) for name, value in settled.items() if name not in asked],
         version=form["version"].data,
         opened=json.dumps(settled | saved_now),
@@ -163,6 +150,20 @@ def conflict_page(form: Form, error: Stale, asked: list[str], about: About | Non
         back=way_back(),
     )
     return page, 409
+
+
+def _choice(form: Form, error: Stale, name: str, change: AuditEvent | None) -> dict[str, Any]:
+    theirs, yours = error.theirs[name], error.yours[name]
+    return {
+        "name": name,
+        "label": _label(form, name),
+        "theirs": _raw(name, theirs),
+        "yours": _raw(name, yours),
+        "theirs_text": _text(name, theirs),
+        "yours_text": _text(name, yours),
+        "by": change.actor_name if change else "",
+        "when": moment(change.at) if change else "",
+    }
 
 
 def _title(error: Stale, about: About | None, names: set[str]) -> str:

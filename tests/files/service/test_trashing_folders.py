@@ -397,3 +397,50 @@ def test_a_student_whose_folder_is_held_is_kept(student: Any, top: Spot) -> None
 
     with transaction():
         assert holding.what_keeps("student", [student.id]) == {student.id: "legal_hold"}
+
+
+def test_a_folder_that_went_along_comes_back_with_what_lies_in_it(student: Any) -> None:
+    top = Spot("student", student.id)
+    outer = make(top, "Outer")
+    inner = make(folders.inside(outer), "Inner")
+    deep = make(folders.inside(inner), "Deep")
+    beside, one, two = keep(outer, "beside.pdf"), keep(inner, "one.pdf"), keep(deep, "two.pdf")
+    before = keep(inner, "before.pdf")
+    trash(before)
+    trash(outer)
+
+    assert back(inner) == Inside(files=2, folders=1)
+
+    assert names(folders.inside(fresh(inner))) == ["Deep", "one.pdf"]
+    assert fresh(inner).parent_id is None
+    assert [fresh(one).trashed_with, fresh(two).trashed_at] == [None, None]
+    assert fresh(beside).trashed_with == outer.id and fresh(before).trashed_at is not None
+
+    # Deleted anew it is a folder by itself, which the other one leaves where it is.
+    trash(inner)
+    assert back(outer) == Inside(files=1, folders=0)
+    assert fresh(one).trashed_with == inner.id and fresh(deep).trashed_at is not None
+
+
+@pytest.mark.parametrize("act", [trash_folder, take_out_folder, trashing.take_out])
+def test_what_has_become_somebody_elses_meanwhile_stays_as_it_is(student: Any, act: Any) -> None:
+    """Who may was asked of the owner it had; the turn that was waited for was that owner's, too."""
+    folder = make(Spot("student", student.id), "Trip")
+    file, other = keep(folder, "a.pdf"), make_owner()
+    thing: Any = file if act is trashing.take_out else folder
+    if act is not trash_folder:
+        trash(folder)
+    thing = fresh(thing)
+    was_trashed = thing.trashed_at
+    assert thing.owner_id == student.id
+    with pytest.raises(Stale), transaction():
+        thing = fresh(thing)
+        assert thing.owner_id == student.id
+        for model in (File, Folder):
+            db.session.execute(
+                sa.update(model)
+                .values(owner_id=other.id)
+                .execution_options(synchronize_session=False)
+            )
+        act(thing)
+    assert fresh(thing).trashed_at == was_trashed

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from school.db import db, transaction
+from school.files import policy
 from school.files.models import File, Folder, HoldTarget
 from school.files.queries import Spot
 from school.files.service import folders, holding, keeping
@@ -285,3 +286,51 @@ def test_the_move_page_says_who_will_see_it(
     there = client.post("/files/move", data=ids | {"to": str(folders.inside(target))}).text
     assert "Everybody who works here sees what lies here." in there
     assert "It is shared with others too: All guardians." in there
+
+
+def test_what_teachers_keep_together_does_not_leave_by_one_of_them(
+    school: Any, client_for: Any, page: Any, folder_in: Any
+) -> None:
+    """In their own files they could delete it, and see what the office deleted of it."""
+    with school_scope(school.id):
+        together = spot_of_role(Role.TEACHER)
+    folder = folder_in(together, files=1)
+    office = client_for(Role.ADMINISTRATOR)
+    deleted = keep(school, folders.inside(fresh(school, folder)), "old.pdf")
+    assert office.post(f"/files/{deleted.id}/trash").status_code == 303
+    teacher = client_for(Role.TEACHER)
+    mine = spot_of_person(teacher.user.id)
+    chosen = {"ids": [f"folder:{folder.id}"], "to": str(mine)}
+
+    assert teacher.post("/files/move/here", data=chosen).status_code == 403
+    assert "old.pdf" not in page(teacher, "/files/trash").text
+    assert teacher.post(f"/files/folders/{folder.id}/trash").status_code == 403
+
+    # What a teacher puts there stays there, so no way back is offered that would be refused.
+    own = keep(school, mine, "own.pdf")
+    moved = teacher.post("/files/move/here", data={"ids": [str(own.id)], "to": str(together)})
+    shown = page(teacher, moved.location)
+    assert "1 moved" in shown.text and "/files/move/back" not in shown.html
+
+
+def test_a_file_that_comes_in_meanwhile_keeps_an_empty_folder(
+    school: Any, client_for: Any, page: Any, folder_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with school_scope(school.id):
+        folder = folder_in(spot_of_role(Role.TEACHER), files=0)
+    asked, check = [], policy.check_delete_folder
+
+    def slowly(person: Any, asked_of: Folder) -> None:
+        check(person, asked_of)
+        if not asked:
+            asked.append(asked_of)
+            spot = folders.inside(asked_of)
+            keeping.keep_upload(io.BytesIO(PDF), **spot._asdict(), filename="late.pdf")
+
+    monkeypatch.setattr(policy, "check_delete_folder", slowly)
+
+    client = client_for(Role.TEACHER)
+    answer = client.post(f"/files/folders/{folder.id}/trash")
+
+    assert "Only the office may delete a folder" in page(client, answer.location).text
+    assert asked and not is_trashed(school, folder)

@@ -171,3 +171,25 @@ def test_it_is_paged(school: Any, client_for: Any, page: Any, letter: File) -> N
     assert second.text.count("Looked at or downloaded") == 5
     assert "Older" not in second.text
     assert client.get(f"{path}?before=nonsense").status_code == 422
+
+
+def test_the_folder_it_was_deleted_with_is_named_to_who_sees_that(
+    school: Any, client_for: Any, page: Any
+) -> None:
+    client = client_for(Role.ADMINISTRATOR)
+    with school_scope(school.id), transaction():
+        secret = folders.make_folder(spot_of_school(), "Dismissals")
+    with school_scope(school.id):
+        file = keeping.keep_upload(
+            io.BytesIO(PDF), **folders.inside(secret)._asdict(), filename="a.pdf"
+        )
+    with school_scope(school.id), transaction():
+        trashing_folders.trash_folder(folders.get_folder(secret.id))
+        trashing_folders.take_out_folder(folders.get_folder(secret.id, from_trash=True))
+    assert "Dismissals" in page(client, f"/files/{file.id}/history").text
+
+    with school_scope(school.id), transaction():
+        folders.move([get_file(file.id)], [], spot_of_person(client.user.id))
+
+    shown = page(client, f"/files/{file.id}/history").text
+    assert "With the folder" in shown and "Dismissals" not in shown

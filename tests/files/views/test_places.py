@@ -206,7 +206,7 @@ def test_a_folder_never_comes_to_lie_in_itself(school: Any, client_for: Any, mad
 def test_what_is_moved_to_another_owner_takes_all_in_it_along(
     school: Any, client_for: Any, made: Any, kept: Any, page: Any
 ) -> None:
-    client = client_for(Role.TEACHER)
+    client = client_for(Role.ADMINISTRATOR)
     mine, teachers = spot_of_person(client.user.id), spot_of_role(Role.TEACHER)
     outer = made(mine, "Outer")
     inner = made(inside(outer), "Inner")

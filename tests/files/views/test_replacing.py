@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,15 @@ import pytest
 
 from school.db import transaction
 from school.files import queries
-from school.files.models import File
+from school.files.models import Access, File
 from school.files.service import keeping
+from school.files.service.places import spot_of_person
+from school.files.service.sharing import Grant, share
 from school.permissions import Role
 from school.students.models import Student
 from school.tenancy.scope import school_scope
 from tests.factories.files import make_file
+from tests.files.samples import PDF
 from tests.files.views.test_tus import TEXT, begin, begun, send, stored
 
 
@@ -92,3 +96,40 @@ def test_the_page_of_the_file_tells_of_it_and_the_list_around_does_not(
     assert "New marks.csv" in client.get(f"/files/{file.id}").text
     assert "New marks.csv" not in client.get(f"/students/{pupil.id}/files").text
     assert "New marks.csv" not in client_for(Role.TEACHER).get(f"/files/{file.id}").text
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_who_may_not_see_a_file_is_not_told_its_name(
+    client_for: Any, school: Any, is_direct: bool
+) -> None:
+    owner = client_for(Role.REGISTRAR)
+    with school_scope(school.id):
+        mine = spot_of_person(owner.user.id)
+        theirs = keeping.keep_upload(io.BytesIO(PDF), **mine._asdict(), filename="Private.pdf")
+    told = replacing(theirs) | {"replaces_version": theirs.version + 1}
+
+    client = client_for(Role.ADMINISTRATOR)
+    if is_direct:
+        sent = {**told, "filename": "a.pdf", "size": 9, "sha256": "0" * 64}
+        answer = client.post("/files/uploads/direct", data=sent)
+    else:
+        answer = begin(client, None, len(TEXT), **told)
+
+    assert answer.status_code == 404
+    assert "Private" not in answer.text
+
+
+def test_giving_up_leads_back_to_the_file(client_for: Any, school: Any) -> None:
+    """Also of one that lies at the top of somebody else's files."""
+    owner, client = client_for(Role.REGISTRAR), client_for(Role.TEACHER)
+    with school_scope(school.id):
+        mine = spot_of_person(owner.user.id)
+        theirs = keeping.keep_upload(io.BytesIO(PDF), **mine._asdict(), filename="Plan.pdf")
+        with transaction():
+            share(theirs, Grant(role=Role.TEACHER), access=Access.EDIT)
+    first, second = (begun(client, None, **replacing(theirs)) for _ in range(2))
+
+    assert client.post(f"{first}/end").location == f"/files/{theirs.id}"
+
+    owner.post(f"/files/{theirs.id}/trash")
+    assert client.post(f"{second}/end").location == "/files"

@@ -38,6 +38,7 @@ from school.files.service.outbox import (
     COPY,
     DELETE,
     Task,
+    forget_all,
     open_tasks,
     postpone,
     tasks_later,
@@ -208,8 +209,7 @@ def _carry(tasks: list[Task], way: Way, books: Books, pace: Pace, failures: Fail
                 try:
                     etags[task.key] = put_copy(way.keep, task.key, copied)
                 except StorageError as error:
-                    _not_copied(task, error, books)
-                    failures.one(error)
+                    _not_copied(task, error, books, failures)
                     continue
                 failures.none()
                 books.moved(copied.size_bytes)
@@ -222,12 +222,14 @@ def _carry(tasks: list[Task], way: Way, books: Books, pace: Pace, failures: Fail
     return number
 
 
-def _not_copied(task: Task, error: StorageError, books: Books) -> None:
+def _not_copied(task: Task, error: StorageError, books: Books, failures: Failures) -> None:
+    """Raises Away when it is enough."""
     db.session.rollback()
     postpone(task, error)
     books.trouble(
         Problem.NOT_COPIED, task.key, school_id=current_school_id(), detail=describe(error)
     )
+    failures.one(error)
 
 
 def read_again(way: Way, books: Books, pace: Pace, *, only_left: bool = False) -> None:
@@ -353,12 +355,7 @@ def _decide(way: Way) -> list[str]:
             .execution_options(synchronize_session=False)
         )
         keys = [row.key for row in rows]
-        session.execute(
-            sa.delete(StorageTask)
-            .where(StorageTask.operation == COPY, StorageTask.provider == way.leave.name)
-            .where(StorageTask.key.in_(keys))
-            .execution_options(synchronize_session=False)
-        )
+        forget_all(COPY, way.leave.name, keys)
         tasks_later(DELETE, way.leave.name, keys)
     return keys
 

@@ -9,9 +9,11 @@ from xml.sax.saxutils import escape
 
 from school.errors import Conflict, Unavailable
 from school.files.service.shelf import shelf
+from school.files.service.uploading.direct import is_cloud
 from school.files.service.uploading.ending import DIRECT_PIECES
 from school.storage.errors import StorageError
 from school.storage.keys import new_key
+from school.storage.protocol import StorageProvider
 from school.storage.signing import origin_of
 
 REMEMBERED_S = 3600
@@ -25,9 +27,21 @@ def cors_rules(public_url: str, *, as_xml: bool = False) -> str:
     credentials that can sign.
     """
     provider = shelf().provider
-    if provider.caps.local_path or not provider.caps.presign_put:
+    if not is_cloud(provider):
         raise Conflict("Files lie in a folder of this server: there is no bucket to allow it.")
-    # Taken from the very request that pages send, so that the two never differ.
+    headers = _headers_sent(provider)
+    is_google = any(name.startswith("x-goog-") for name in headers)
+    origin = origin_of(public_url)
+    if as_xml:
+        if is_google:
+            raise Conflict("Google Cloud Storage takes its rules as JSON.")
+        return _xml(origin, headers)
+    rules = _google(origin, headers) if is_google else _s3(origin, headers)
+    return json.dumps(rules, indent=2)
+
+
+def _headers_sent(provider: StorageProvider) -> list[str]:
+    """Taken from the very request that pages send, so that the two never differ."""
     try:
         sent = provider.presign_put(
             new_key(DIRECT_PIECES),
@@ -39,15 +53,7 @@ def cors_rules(public_url: str, *, as_xml: bool = False) -> str:
     except StorageError as error:
         raise Unavailable("The file store cannot give a link just now.") from error
     # A browser writes the length itself and asks nobody for it.
-    headers = sorted(name.lower() for name in sent if name.lower() != "content-length")
-    is_google = any(name.startswith("x-goog-") for name in headers)
-    origin = origin_of(public_url)
-    if as_xml:
-        if is_google:
-            raise Conflict("Google Cloud Storage takes its rules as JSON.")
-        return _xml(origin, headers)
-    rules = _google(origin, headers) if is_google else _s3(origin, headers)
-    return json.dumps(rules, indent=2)
+    return sorted(name.lower() for name in sent if name.lower() != "content-length")
 
 
 def _s3(origin: str, headers: list[str]) -> Any:

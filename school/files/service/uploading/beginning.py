@@ -52,6 +52,7 @@ def begin(person: Person, wanted: Wanted) -> Upload:
     """
     upload = _row(person, wanted)
     check_may_send(person, upload)
+    _check_unchanged(upload)
     _check(upload)
     take_turn(db.session(), f"uploads:{person.user_id}")
     if count_under_way(person.user_id) >= MOST_OPEN:
@@ -74,8 +75,6 @@ def _row(person: Person, wanted: Wanted) -> Upload:
     spot, purpose = wanted.spot, wanted.purpose
     if wanted.replaces_id is not None:
         file = get_file(wanted.replaces_id)
-        if wanted.replaces_version not in {None, file.version}:
-            raise changed_meanwhile(file.name, file.current_version)
         spot, purpose = spot_of(file), file.purpose
     elif purpose not in SENT_FOR:
         raise Invalid("Files are not kept for “%(purpose)s”.", field="purpose", purpose=purpose)
@@ -97,6 +96,15 @@ def _row(person: Person, wanted: Wanted) -> Upload:
         state=UploadState.FINISHING if is_empty else UploadState.OPEN,
         expires_at=clock.now() + (LIFETIME if is_empty else UNSTARTED_LIFETIME),
     )
+
+
+def _check_unchanged(upload: Upload) -> None:
+    """Only after it was asked who may: what is said names the file."""
+    if upload.replaces_id is None or upload.replaces_version is None:
+        return
+    file = get_file(upload.replaces_id)
+    if upload.replaces_version != file.version:
+        raise changed_meanwhile(file.name, file.current_version)
 
 
 def _check(upload: Upload) -> None:

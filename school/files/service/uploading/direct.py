@@ -54,7 +54,7 @@ class Ticket(NamedTuple):
 def origin() -> str | None:
     """The cloud to which pages send files past us; None where they send them to us."""
     here = shelf()
-    if not here.sends_direct or not _is_cloud(here.provider):
+    if not here.sends_direct or not is_cloud(here.provider):
         return None
     try:
         return here.provider.upload_origin()
@@ -63,7 +63,8 @@ def origin() -> str | None:
         return None
 
 
-def _is_cloud(provider: StorageProvider) -> bool:
+def is_cloud(provider: StorageProvider) -> bool:
+    """Browsers may send to it past us, by a link it signs."""
     return not provider.caps.local_path and provider.caps.presign_put
 
 
@@ -96,7 +97,7 @@ def begin_direct(
 
 def _signed(person: Person, upload: Upload, part: UploadPart, content_type: str) -> SignedRequest:
     provider = shelf().provider
-    if _is_cloud(provider):
+    if is_cloud(provider):
         try:
             return member_named(provider, part.provider).presign_put(
                 part.key,
