@@ -29,7 +29,8 @@ def test_commands_are_shown_as_people_type_them(name, command):
 
 def test_a_private_file_on_linux_is_for_its_owner_only(tmp_path, computer):
     file = tmp_path / "secret"
-    file.touch(0o644)
+    file.touch()
+    file.chmod(0o644)
     computer.platform("linux").keep_private(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert computer.asked == []
@@ -38,7 +39,8 @@ def test_a_private_file_on_linux_is_for_its_owner_only(tmp_path, computer):
 def test_a_private_file_on_windows_is_taken_from_everybody_else(tmp_path, computer, monkeypatch):
     monkeypatch.setenv("USERNAME", "Head Teacher")
     file = tmp_path / "secret"
-    file.touch(0o644)
+    file.touch()
+    file.chmod(0o644)
     computer.platform("windows").keep_private(file)
     assert computer.asked == [["icacls", str(file), "/inheritance:r", "/grant:r", "Head Teacher:F"]]
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
