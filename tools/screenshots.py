@@ -71,6 +71,7 @@ PAGES: dict[str, tuple[str | None, str]] = {
     "platform-schools": ("operator", "/platform/schools"),
     "platform-mail": ("operator", "/platform/mail"),
     "platform-storage": ("operator", "/platform/storage"),
+    "platform-database": ("operator", "/platform/database"),
     "api": (None, "/api/docs"),
     "not-found": ("ingrid.solberg", "/students/00000000-0000-0000-0000-000000000000"),
 }

@@ -341,3 +341,18 @@ def test_a_full_disk_of_the_server(make_source, small_disk: str) -> None:
         assert connection.execute("SELECT status FROM schoolhouse_upgrade.run").fetchone() == (
             "incomplete",
         )
+
+
+def test_a_wrong_password(make_source, own_server: PostgresServer) -> None:
+    """The other roles of a throwaway server come in without one."""
+    rules = own_server.folder / "data" / "pg_hba.conf"
+    rules.write_text(f"local all guarded scram-sha-256\n{rules.read_text()}")
+    own_server.sql("CREATE ROLE guarded LOGIN PASSWORD 'right'; SELECT pg_reload_conf()")
+    address = own_server.url(role="guarded:wrong")
+
+    with pytest.raises(UpgradeStopped) as stopped:
+        upgrading.upgrade(upgrading.Options(make_source(_ROWS), Target(address)), Inferred())
+
+    [problem] = stopped.value.problems
+    assert problem.code == "wrong_password"
+    assert "wrong" not in problem.message
