@@ -72,7 +72,13 @@ def seed(app: Flask, files: int) -> tuple[Seeded, Any]:
         with school_scope(school.id):
             student_id = make_owner().id
         seeded = Seeded(school.id, student_id, new_id())
-    engine = sa.create_engine(app.config["OWNER_URL"])
+    fill(app.config["OWNER_URL"], seeded, files)
+    return seeded, user
+
+
+def fill(url: str, seeded: Seeded, files: int) -> None:
+    """So many files, a fifth of them in a new folder of the school."""
+    engine = sa.create_engine(url)
     dice = random.Random(7)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
@@ -86,7 +92,6 @@ def seed(app: Flask, files: int) -> tuple[Seeded, Any]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(tidy)
     engine.dispose()
-    return seeded, user
 
 
 def _insert(connection: sa.Connection, tables: Sequence[Any], rows: Sequence[Any]) -> None:

@@ -36,7 +36,7 @@ SIDE_BY_SIDE = 2
 # Addresses of the throwaway servers, and what a developer's own shell may say to pytest.
 NOT_INHERITED = {"PYTEST_ADDOPTS", "SCHOOLHOUSE_TEST_DATABASE_URL", "SCHOOLHOUSE_TEST_REDIS_URL"}
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-PARTS = ["sqlite", "postgres", "browser", "plain", "mypy", "ruff", "imports", "djlint"]
+PARTS = ["plain", "browser", "sqlite", "postgres", "mypy", "ruff", "imports", "djlint"]
 NOT_IN_BROWSER = ["-m", "not e2e"]
 
 

@@ -52,7 +52,7 @@ def test_every_value_comes_over_or_is_reported(
 
         @seed(20260101)
         @settings(
-            max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+            max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck)
         )
         @given(databases())
         def check(drawn: object) -> None:

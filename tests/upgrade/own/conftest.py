@@ -55,8 +55,11 @@ def close(app: Flask) -> None:
 
 @pytest.fixture(scope="session")
 def old_school(tmp_path_factory: pytest.TempPathFactory) -> OldSchool:
+    return make_old_school(tmp_path_factory.mktemp("old"))
+
+
+def make_old_school(folder: Path) -> OldSchool:
     """Two schools with one of everything."""
-    folder = tmp_path_factory.mktemp("old")
     file = folder / "schoolhouse.db"
     app = open_app(folder, f"sqlite:///{file}")
     with app.app_context():

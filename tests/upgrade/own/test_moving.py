@@ -23,7 +23,7 @@ from school.upgrade.errors import UpgradeStopped
 from school.upgrade.layout import Inferred
 from school.upgrade.target import Target
 from tests.architecture.test_access_matrix import address, is_our_page, methods, rules
-from tests.upgrade.own.conftest import close, move, open_app
+from tests.upgrade.own.conftest import OldSchool, close, move, open_app
 
 ROOT = Path(__file__).parents[3]
 CATALOGUE = {
@@ -92,6 +92,13 @@ def normal(html: str) -> str:
 
 def test_every_page_shows_the_same(old_school, moved_url, frozen_clock):
     frozen_clock(clock.now().replace(microsecond=0))
+    different, shown = compare_pages(old_school, moved_url)
+    assert not different, "\n".join(f"{place}: {one}" for place, one in different.items())
+    assert shown > 40
+
+
+def compare_pages(old_school: OldSchool, moved_url: str) -> tuple[dict[str, list[str]], int]:
+    """Every page of both databases: what differs, by address, and how many pages were there."""
     urls = {"sqlite": f"sqlite:///{old_school.file}", "postgres": moved_url}
     seen = {name: _walk(open_app(old_school.folder, url), old_school) for name, url in urls.items()}
     assert seen["sqlite"].keys() == seen["postgres"].keys()
@@ -102,9 +109,7 @@ def test_every_page_shows_the_same(old_school, moved_url, frozen_clock):
     }
     # What is in use, and how large it is, are the one thing that has changed.
     different.pop("/platform/database", None)
-    assert not different, "\n".join(f"{place}: {one}" for place, one in different.items())
-    shown = [text for text in seen["postgres"].values() if text.startswith("200")]
-    assert len(shown) > 40
+    return different, sum(text.startswith("200") for text in seen["postgres"].values())
 
 
 def _differences(text: str, there: str) -> list[str]:
