@@ -524,9 +524,10 @@
   /* Files chosen, dropped or pasted: taken one by one where a list is shown, otherwise the form sends. */
   const takeChosen = (form, field, take) => {
     const hasList = form.hasAttribute("data-upload-list");
-    field.addEventListener("change", () => {
-      if (hasList) { take([...field.files]); field.value = ""; } else form.requestSubmit();
-    });
+    const takeField = () => { take([...field.files]); field.value = ""; };
+    field.addEventListener("change", () => { if (hasList) takeField(); else form.requestSubmit(); });
+    // On a slow line somebody has chosen before this script came.
+    if (hasList && field.files.length) takeField();
     for (const type of ["dragenter", "dragover"]) {
       form.addEventListener(type, (event) => { event.preventDefault(); form.classList.add("is-over"); });
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.servers.schoolhouse import Running
 from tools.screenshots import sign_in
@@ -38,6 +38,22 @@ def test_a_file_comes_back_as_it_went_in(
         page.locator("a[href*='/download']").first.click()
     assert download.value.suggested_filename == letter.name
     assert Path(download.value.path()).read_text(encoding="utf-8") == "Dear family,\n"
+
+
+def test_a_file_chosen_before_the_script_came_is_sent(
+    demo: Running, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = open_page()
+    open_files(page, demo, "20043")
+    waiting: list[Route] = []
+    page.route("**/static/uploads.js*", lambda route: waiting.append(route))
+    page.goto(page.url, wait_until="commit")
+    letter = tmp_path / "Early.txt"
+    letter.write_text("Dear family,\n")
+    page.set_input_files("input[type=file] >> nth=0", str(letter))
+    [late] = waiting
+    late.continue_()
+    expect(page.get_by_role("link", name="Early.txt").first).to_be_visible()
 
 
 def test_a_program_is_refused_with_a_reason(
