@@ -50,7 +50,6 @@ def test_a_page_is_open_to_everybody(
     who, path = PAGES[name]
     page = signed_in(who)
     page.goto(demo.url + path.format(**found))
-    page.wait_for_load_state("networkidle")
     for width, height, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": height})
         # Without motion: a colour on its way from light to dark is neither.
